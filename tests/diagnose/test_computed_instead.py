@@ -69,6 +69,19 @@ def test_channels_in_the_other_order_and_pixels_scaled_twice(source: SourceEngin
     assert instead(source, small) == "the source with `image` divided by 255"
 
 
+def test_an_input_cut_to_whole_numbers_is_told_from_one_that_was_divided(source: SourceEngine) -> None:
+    cut = [source.run({"image": sample["image"].trunc()}) for sample in SAMPLES]
+    assert "`image`, which is float32, cut to whole numbers, as an input of int32" in instead(source, cut)
+    flat = [{"image": (sample["image"] / 60).sigmoid()} for sample in SAMPLES]
+    expected, found = (
+        [source.run(sample) for sample in flat],
+        [source.run({"image": SAMPLES[0]["image"] * 0})] * 3,
+    )
+    said = computed_instead(source, flat, expected, found)
+    assert said is not None
+    assert "cut to whole numbers" in said.what
+
+
 def test_outputs_under_each_others_names(source: SourceEngine) -> None:
     found = [dict(zip(("again", "scores"), source.run(sample).values(), strict=True)) for sample in SAMPLES]
     assert "`scores` under the name `again` and `again` under the name `scores`" in instead(source, found)

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from coreml_gate.diagnose.tensor_sketch import distance, same_elements, sketch
+from coreml_gate.diagnose.torch_calls import operand_of
 
 LIMIT = 1e-4
 LARGE = torch.randn(64, 3, 33, 17, generator=torch.Generator().manual_seed(0))
@@ -41,6 +42,14 @@ def test_another_shape_is_no_agreement_but_the_same_elements() -> None:
     assert math.isinf(off(turned))
     assert same_elements(sketch(LARGE), sketch(turned))
     assert not same_elements(sketch(LARGE), sketch(turned * 2))
+
+
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")
+def test_a_quantised_tensor_counts_with_its_numbers() -> None:
+    numbers = torch.tensor([0.5, -1.0, 2.0])
+    rounded = torch.quantize_per_tensor(numbers, 0.25, 3, torch.qint8)
+    assert distance(sketch(numbers), sketch(rounded)) == 0
+    assert operand_of(rounded).least == -1.0
 
 
 def test_a_scalar_has_the_shape_of_one_element() -> None:

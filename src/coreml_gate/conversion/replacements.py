@@ -203,6 +203,6 @@ REPLACEMENTS: Final[Mapping[str, str]] = {
 """The code to write instead of an operation, by coremltools' name for it.
 
 ``x`` and ``y`` are the operands in torch's order, ``v`` values; other names are those of torch's parameters.
-Brackets hold a condition on the call: an argument's value, the name of an argument that is given, or ``whole``
-for results that are whole numbers. A test compares each with torch's own result, and converts it.
+Brackets hold a condition on the call: an argument's value, the name of an argument that is given, or
+``whole`` for results that are whole numbers. A test compares each with torch's own result, and converts it.
 """

@@ -37,6 +37,9 @@ _COLOR: Final = (
     "the source takes the channels"
 )
 _SCALE: Final = "scale pixels once: in the `ct.ImageType`, as `[[model.input]]` says, or in the module"
+_WHOLE: Final = (
+    "leave `dtype` of that `ct.TensorType` out, or give it the type that the source takes, float32"
+)
 _BIAS: Final = "give the `ct.ImageType` the bias of `[[model.input]]`, in the order of the channels"
 _STEP: Final = "let the source return what the package returns, or leave that step out of the script"
 
@@ -59,7 +62,7 @@ def computed_instead(
     found: Sequence[Outputs],
     images: Mapping[str, ImageInput] | None = None,
 ) -> Instead | None:
-    """The first mistake with which the source reproduces the package's outputs; ``None`` if there is none.
+    """The mistake with which the source comes nearest to the package's outputs; ``None`` if none explains them.
 
     :param expected: The source's outputs for each sample; ``found`` are the package's.
     :param images: The image inputs of the configuration.
@@ -67,7 +70,9 @@ def computed_instead(
     wanted, given = _by_output(expected), _by_output(found)
     known = _other_order(wanted, given) or _other_step(wanted, given)
     tried = () if known else _mistakes(source, samples, images or {})
-    return known or next((why for why, made in tried if _explains(_by_output(made), wanted, given)), None)
+    made = ((why, _by_output(outputs)) for why, outputs in tried)
+    near = {why: _distance(values, given) for why, values in made if _explains(values, wanted, given)}
+    return known or min(near, key=near.__getitem__, default=None)
 
 
 def _by_output(runs: Sequence[Outputs]) -> dict[str, Values]:
@@ -137,6 +142,8 @@ def _changes(sample: Sample) -> Iterator[tuple[Instead, Callable[[Sample], Sampl
         if value.dim() == _IMAGE_RANK and value.shape[1] == _CHANNELS:
             what = f"the source with the channels of `{name}` in the other order, as BGR for RGB"
             yield Instead(what, _COLOR), _changed(name, lambda x: x.flip(1))
+        whole = f"the source with `{name}`, which is float32, cut to whole numbers, as an input of int32"
+        yield Instead(whole, _WHOLE), _changed(name, torch.trunc)
         by_255 = f"the source with `{name}` divided by 255", f"the source with `{name}` times 255"
         yield Instead(by_255[0], _SCALE), _changed(name, lambda x: x / _PIXELS)
         yield Instead(by_255[1], _SCALE), _changed(name, lambda x: x * _PIXELS)
@@ -219,6 +226,10 @@ def _explains(made: Mapping[str, Values], wanted: Mapping[str, Values], given: M
     nearer = {name: _is_nearer(made[name], wanted[name], given[name]) for name in wanted}
     alike = (_is_alike(made[name], given[name]) for name in wanted if not nearer[name])
     return any(nearer.values()) and all(alike)
+
+
+def _distance(made: Mapping[str, Values], given: Mapping[str, Values]) -> float:
+    return max(_error(values, given[name]) for name, values in made.items())
 
 
 def _is_nearer(made: Values, wanted: Values, given: Values) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
+import torch
 from torch.export import ExportedProgram
 
 from coreml_gate.conversion.capture import routes
@@ -22,6 +23,10 @@ from coreml_gate.record import FirstWrong, OtherRoute, ParityDiagnosis, Route
 
 Passes = tuple[str, ...]
 _APART: Final = "the source and the package cannot be set side by side"
+_QUANTISED: Final = (
+    "the source is quantised, and Core ML rounds to other steps than torch does: convert the float model, "
+    "and compress the package with `compress` in the configuration"
+)
 _OTHERS: Final[Mapping[Route, tuple[Route, ...]]] = {
     "export": ("decomposed", "trace"),
     "decomposed": ("export", "trace"),
@@ -69,8 +74,16 @@ def _first_wrong(failure: Failure, budget: DiagnosisBudget) -> tuple[FirstWrong,
             found = _located(failure, mapper, None)
         except (ConversionFailedError, GateError, UntraceableError):
             return FirstWrong(reason=f"{_APART}: {error}"), mapper.conversions
-    hint = found.hint or hint_of(found, failure.route, _calls(failure, mapper, found))
+    known = _QUANTISED if _is_quantised(mapper.graph) else ""
+    hint = found.hint or known or hint_of(found, failure.route, _calls(failure, mapper, found))
     return changed(found, hint=hint), mapper.conversions
+
+
+def _is_quantised(graph: ExportedProgram | torch.jit.ScriptModule) -> bool:
+    """Whether the source rounds to the steps of a quantisation."""
+    if isinstance(graph, ExportedProgram):
+        return any("quantized." in str(node.target) for node in graph.graph.nodes)
+    return any(node.kind().startswith("quantized::") for node in graph.inlined_graph.nodes())
 
 
 def _located(failure: Failure, mapper: Mapper, passes: Passes | None) -> FirstWrong:

@@ -38,7 +38,11 @@ class TensorSketch:
 
 
 def sketch(tensor: Tensor) -> TensorSketch:
-    """The sketch of one tensor; a scalar counts as shape (1,), as Core ML has no scalars."""
+    """The sketch of one tensor; a scalar counts as shape (1,), as Core ML has no scalars.
+
+    A quantised tensor counts with the numbers that it stands for.
+    """
+    tensor = tensor.dequantize() if tensor.is_quantized else tensor
     exact = not tensor.is_floating_point()
     flat = tensor.detach().reshape(-1)
     flat = flat.double() if exact or flat.numel() <= _BUCKETS else flat.float()

@@ -89,7 +89,8 @@ def _seen(value: Any) -> Argument:  # noqa: ANN401  # whatever torch accepts
 
 def operand_of(tensor: Tensor) -> Operand:
     """The recorded facts of a tensor, in one pass over it."""
-    values = tensor.detach().reshape(-1)
+    plain = tensor.detach().dequantize() if tensor.is_quantized else tensor.detach()
+    values = plain.reshape(-1)
     values = values.abs() if values.is_complex() else values.double()
     finite = values[values.isfinite()]
     sizes = finite.abs()

@@ -199,7 +199,8 @@ def _is_read(graph: TorchGraph, call: TorchCall) -> bool:
     ),
     fix='Sample 0 decides; `conversion = "export"` follows sizes, not values. Stay with tensors:\n'
     "torch.where(x.sum() > 0, a, b)  # for a branch\n"
-    "x * (torch.arange(n) < length)  # a mask, for a size or an index",
+    "x * (torch.arange(n) < length)  # a mask, for a size or an index\n"
+    "x[:, start + torch.arange(size)]  # for a piece that begins at a value",
 )
 def frozen_values(graph: TorchGraph) -> Iterator[Match]:
     """Tracing turned a value that depends on the input into a constant."""
