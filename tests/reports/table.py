@@ -7,6 +7,7 @@ from tests.reports import (
     held_out_again,
     held_out_eighth,
     held_out_eighth_code,
+    held_out_eleventh,
     held_out_fifth,
     held_out_fourth,
     held_out_fourth_architectures,
@@ -19,6 +20,7 @@ from tests.reports import (
     held_out_seventh,
     held_out_sixth,
     held_out_sixth_converted,
+    held_out_tenth,
     held_out_third,
     held_out_third_refused,
     interface,
@@ -49,6 +51,8 @@ MODULES: Final = (
     held_out_eighth,
     held_out_eighth_code,
     held_out_ninth,
+    held_out_tenth,
+    held_out_eleventh,
 )
 CASES: Final[tuple[Case, ...]] = tuple(
     sorted(

@@ -62,7 +62,7 @@ def computed_instead(
     found: Sequence[Outputs],
     images: Mapping[str, ImageInput] | None = None,
 ) -> Instead | None:
-    """The mistake with which the source comes nearest to the package's outputs; ``None`` if none explains them.
+    """The mistake with which the source comes nearest to the package's outputs; ``None`` if none does.
 
     :param expected: The source's outputs for each sample; ``found`` are the package's.
     :param images: The image inputs of the configuration.
