@@ -10,6 +10,10 @@ if [ "$work" = measures ] && ! command -v git >/dev/null; then
   echo "::error title=coreml-gate::there is no git on PATH: install it before the step of actions/checkout, which fetches no history without it."
   exit 2
 fi
+if [ "$work" = measures ] && [ "$RUNNER_OS" = macOS ] && [ "$RUNNER_ARCH" != ARM64 ]; then
+  echo "::error title=coreml-gate::torch has no wheel for macOS on $RUNNER_ARCH: take a runner on Apple silicon, such as \`macos-15\`, and on a Mac of your own the runner for arm64."
+  exit 2
+fi
 # In a container job the workspace belongs to another user, and git reads nothing of it (actions/runner#2033).
 refusal=$(LC_ALL=C git -C "${GITHUB_WORKSPACE:-.}" rev-parse 2>&1 || true)
 if [[ $refusal == *"dubious ownership"* || $refusal == *"unsafe repository"* ]]; then

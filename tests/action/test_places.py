@@ -118,6 +118,14 @@ def test_a_job_that_only_reports_needs_no_git(workspace: Path, without_git: str)
     assert re.search(r"^cache-key=coreml-gate-Linux-X64-3\.12-[0-9a-f]{40}$", output, re.MULTILINE)
 
 
+def test_a_mac_without_wheels_of_torch_is_refused_before_the_installation(workspace: Path) -> None:
+    """Such as `macos-15-intel`, or a runner under Rosetta."""
+    done = step("prepare.sh", workspace, RUNNER_OS="macOS", RUNNER_ARCH="X64")
+
+    assert done.returncode == 2
+    assert "torch has no wheel for macOS on X64: take a runner on Apple silicon" in done.stdout
+
+
 def test_another_system_is_refused_before_anything_is_opened(workspace: Path) -> None:
     done = step("open.sh", workspace, RUNNER_OS="Windows")
 

@@ -84,6 +84,8 @@ def test_other_precisions_become_float32_with_a_note(repository: Repository, dty
 
 BROKEN = {
     "missing file": ("other.py", "", "net.py:build", "file `net.py` does not exist", "relative to"),
+    "other case": ("Nets/Net.py", NET, "nets/net.py:build", "`nets/net.py` does not", "write `Nets/Net.py`"),
+    "case of a package": ("Net.mlpackage/x", "", "net.mlpackage", "does not exist", "write `Net.mlpackage`"),
     "missing module": (
         "net.py",
         "import os\nimport nowhere_at_all\n",

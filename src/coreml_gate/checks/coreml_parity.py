@@ -175,7 +175,10 @@ def _way_out(run: CoreMlRun, ending: ChildEnding, facts: CoreMlFacts) -> str:
     if run.engine_refused:
         return _WITHOUT_ENGINE
     if is_slow_load(ending, run.units):
-        return "raise `core-ml-timeout-s` in [gate]: a first load on the Neural Engine can take minutes."
+        return (
+            "raise `core-ml-timeout-s` in [gate]: a first load on the Neural Engine can take minutes. One "
+            "that never ends (apple/coremltools#2660) needs compute units without it (`compute-units`)."
+        )
     return "the details show its last lines; try another `compute-units`, and report it to Apple."
 
 

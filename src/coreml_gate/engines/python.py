@@ -190,7 +190,8 @@ def _import_file(location: str, root: Path, wrong: type[GateError]) -> ModuleTyp
     path = (root / location).resolve()
     if not path.is_file():
         what = "is not a regular file" if path.exists() else "does not exist in the repository"
-        raise wrong(f"file `{location}` {what}.", "paths are relative to the repository's root.")
+        relative = "paths are relative to the repository's root."
+        raise wrong(f"file `{location}` {what}.", other_case(location, root) or relative)
     if not path.stat().st_size:  # as of a file of `/proc`, which may block
         raise wrong(f"file `{location}` is empty.", "name a Python file.")
     _refuse_namesakes(location, path, wrong)
@@ -210,6 +211,16 @@ def _import_file(location: str, root: Path, wrong: type[GateError]) -> ModuleTyp
         del sys.modules[name]
         raise
     return module
+
+
+def other_case(location: str, root: Path) -> str:
+    """A hint if only capitals differ: the disk of most Macs finds such a file all the same."""
+    folder = root
+    for part in Path(location).parts:
+        names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+        folder /= next((name for name in names if name.casefold() == part.casefold()), part)
+    found = folder.relative_to(root).as_posix()
+    return f"write `{found}`: only a Mac ignores the case of names." if folder.exists() else ""
 
 
 def _leave_for_workers(name: str, path: Path) -> None:

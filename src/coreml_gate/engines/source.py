@@ -19,7 +19,7 @@ from coreml_gate.engines.engine import SEED, Outputs, Sample
 from coreml_gate.engines.large_files import pointer_in
 from coreml_gate.engines.outputs import flatten_outputs
 from coreml_gate.engines.overdue import within
-from coreml_gate.engines.python import load_callable, user_code
+from coreml_gate.engines.python import load_callable, other_case, user_code
 from coreml_gate.errors import SourceError
 from coreml_gate.reading import copy_tree
 
@@ -179,7 +179,8 @@ def _load_file(reference: str, root: Path, kind: str) -> Source:
     if not path.exists():
         raise SourceError(
             f"source `{reference}` does not exist in the repository.",
-            "paths are relative to the repository's root; is it made by a command that did not run?",
+            other_case(reference, root)
+            or "paths are relative to the repository's root; is it made by a command that did not run?",
         )
     pointer = pointer_in(path)
     if pointer is not None:
