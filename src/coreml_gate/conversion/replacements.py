@@ -153,8 +153,8 @@ REPLACEMENTS: Final[Mapping[str, str]] = {
     "corrcoef": (
         "(x - x.mean(1, True)) @ (x - x.mean(1, True)).T / (x.std(1) * x.std(1)[:, None]) / (x.shape[1] - 1)"
     ),
-    "fft_fftshift": "torch.roll(x, x.shape[-1] // 2, -1)",
-    "fft_ifftshift": "torch.roll(x, -(x.shape[-1] // 2), -1)",
+    "fft_fftshift": "torch.roll(x, (x.shape[-1] // 2,), -1)",
+    "fft_ifftshift": "torch.roll(x, (-(x.shape[-1] // 2),), -1)",
     "nanmean": "torch.where(torch.isnan(x), 0.0, x).sum(dim) / (x == x).sum(dim)",
     "__lshift__": "x * 2**n",
     "bitwise_left_shift": "x * 2**n",
