@@ -1,5 +1,6 @@
 """The table of tested versions: what is outside of it is named, and every place that shows it agrees."""
 
+import ast
 import re
 import subprocess
 import tomllib
@@ -67,6 +68,19 @@ def test_both_ends_run_what_make_test_runs() -> None:
         return set(re.findall(r'-m "([^"]+)"', done.stdout))
 
     assert selected("test-matrix") == selected("test") != set()
+
+
+def test_exports_of_the_tests_say_whether_they_are_strict() -> None:
+    """By default they are strict in torch 2.7, which refuses the ninth strict one in a process."""
+    unsaid = [
+        f"{path.name}:{call.lineno}"
+        for path in (ROOT / "tests").rglob("*.py")
+        if "export.export(" in (text := path.read_text(encoding="utf-8"))
+        for call in ast.walk(ast.parse(text))
+        if isinstance(call, ast.Call) and ast.unparse(call.func).endswith("export.export")
+        if "strict" not in {each.arg for each in call.keywords}
+    ]
+    assert unsaid == []
 
 
 def test_constraints_are_the_newest_end_and_the_project_promises_no_older_one() -> None:

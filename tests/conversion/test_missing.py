@@ -36,7 +36,7 @@ def _by_name(missing: tuple[MissingOperation, ...]) -> dict[str, tuple[int, tupl
 
 
 def test_all_missing_operations_of_an_exported_graph() -> None:
-    program = torch.export.export(Outer().eval(), (torch.ones(1, 4),)).run_decompositions()
+    program = torch.export.export(Outer().eval(), (torch.ones(1, 4),), strict=False).run_decompositions()
     assert _by_name(missing_operations(program)) == EXPECTED
 
 
@@ -49,7 +49,7 @@ def test_all_missing_operations_of_a_traced_graph() -> None:
 def test_nothing_is_missing_from_a_common_network() -> None:
     layers = (nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(16, 2))
     module = nn.Sequential(*layers).eval()
-    program = torch.export.export(module, (torch.ones(1, 3, 4, 4),)).run_decompositions()
+    program = torch.export.export(module, (torch.ones(1, 3, 4, 4),), strict=False).run_decompositions()
     assert missing_operations(program) == ()
 
 

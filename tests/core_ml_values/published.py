@@ -127,7 +127,7 @@ def converted(
             captured: Any = (
                 torch.jit.trace(module, tensors)  # type: ignore[no-untyped-call]
                 if route == "trace"
-                else torch.export.export(module, tensors).run_decompositions({})
+                else torch.export.export(module, tensors, strict=False).run_decompositions({})
             )
             model = ct.convert(
                 captured,

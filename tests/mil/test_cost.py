@@ -184,7 +184,7 @@ def test_torchs_own_counter_agrees(
     with FlopCounterMode(display=False) as counter, torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
         model(x)
     with quiet():
-        program = torch.export.export(model, (x,)).run_decompositions({})
+        program = torch.export.export(model, (x,), strict=False).run_decompositions({})
         package = ct.convert(program, minimum_deployment_target=target, skip_model_load=True)
         package.save(str(tmp_path / "m.mlpackage"))
     found = total(read_package(tmp_path / "m.mlpackage").function())

@@ -164,12 +164,17 @@ def _stand_in_a_folder(root: Path) -> None:
 @contextmanager
 def _default_device_kept() -> Iterator[None]:
     """Restore torch's default device, because another one would split a source that moves to the CPU."""
-    before = torch.get_default_device()
+    before = _default_device()
     try:
         yield
     finally:
-        if torch.get_default_device() != before:
+        if _default_device() != before:
             torch.set_default_device(None if before.type == "cpu" else before)
+
+
+def _default_device() -> torch.device:
+    """Where a new tensor lies: torch 2.7 cannot name its default device once it was set back to None."""
+    return torch.empty(0).device
 
 
 def describe(error: BaseException, root: Path) -> str:
