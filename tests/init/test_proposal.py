@@ -121,7 +121,7 @@ def test_arguments_of_a_call_elsewhere_build_the_module(proposed: Propose) -> No
             "`TinyNet` (nets.py:15) needs `channels`: write a function without parameters that returns it.",
         ),
         (
-            {"nets.py": NET.replace("nn.Conv2d(3, channels, 3)", "Block(channels)")},
+            {"nets.py": NET.replace("nn.Conv2d(3, channels, 3)", "Block(size_of(channels))")},
             "`TinyNet` (nets.py:15): no example input was found; write `samples` that yields one.",
         ),
         ({"broken.py": "def f(:\n"}, "`broken.py` does not parse, so nothing of it is used."),

@@ -16,6 +16,7 @@ from coreml_gate.record import ModelRecord
 from tests.init.conftest import Lay
 from tests.init.repositories import LIGHTNING, NOTEBOOK, ONE_SCRIPT, PACKAGE
 from tests.init.test_command import run
+from tests.init.varied import REPOSITORIES
 
 
 @pytest.fixture(autouse=True)
@@ -68,3 +69,20 @@ def _measured(root: Path, name: str) -> ModelRecord:
     job = ModelJob(root=root, record_folder=root / "out", model=model, closure="", max_samples=2)
     job.folder.mkdir(parents=True)
     return record_of(Bench(job)).models[0]
+
+
+SOUND = [name for name, each in REPOSITORIES.items() if each.runs and each.models]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SOUND)
+def test_what_is_proposed_for_varied_repositories_is_measured_as_it_stands(lay: Lay, name: str) -> None:
+    root = lay(REPOSITORIES[name].files)
+    assert run(root, "--yes")[0] == 0
+
+    records = {each: _measured(root, each) for each in REPOSITORIES[name].models}
+
+    assert {each: record.problem for each, record in records.items()} == dict.fromkeys(records)
+    assert all(record.parity and record.precision for record in records.values())
+    worst = {name: max(each.relative_error for each in record.parity) for name, record in records.items()}
+    assert max(worst.values()) < 1e-4

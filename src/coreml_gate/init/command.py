@@ -12,7 +12,7 @@ from coreml_gate.config.load import find_config
 from coreml_gate.errors import ConfigError, UsageError
 from coreml_gate.gate.git import Repository
 from coreml_gate.init import glue
-from coreml_gate.init.found import InputShape
+from coreml_gate.init.found import Image, InputShape
 from coreml_gate.init.proposal import Proposal, ProposedModel, propose
 from coreml_gate.init.scan import scan
 from coreml_gate.surroundings import Surroundings
@@ -121,7 +121,9 @@ def documents(proposal: Proposal) -> Mapping[str, str]:
 def configuration(proposal: Proposal) -> str:
     """``coreml-gate.toml``, each model below the reasons for it."""
     models = ("\n".join(_model(model)) for model in proposal.models)
-    return "\n\n".join(["# All options: docs/configuration.md of coreml-gate.", *models]) + "\n"
+    notes = "\n".join(f"# Not known: {_one_line(note)}" for note in proposal.notes)
+    head = "# All options: docs/configuration.md of coreml-gate."
+    return "\n\n".join(filter(None, [head, *models, notes])) + "\n"
 
 
 def workflow(proposal: Proposal) -> str:
@@ -158,6 +160,18 @@ def _input(given: InputShape) -> Iterator[str]:
     yield f"shape = {list(given.shape)}"
     if given.dtype != "float32":
         yield f"dtype = {json.dumps(given.dtype)}"
+    if given.image is not None:
+        yield _image(given.image)
+
+
+def _image(image: Image) -> str:
+    """How pixels become what the source takes; a comment if the script computes it."""
+    color = image.color or "RGB"
+    scale, bias = image.scale, image.bias
+    comment = "" if image.is_known else "# "
+    shown = list(bias or (0.0,))
+    factor = 1.0 if scale is None else scale
+    return f'{comment}image = {{ color = "{color}", scale = {factor!r}, bias = {shown} }}'
 
 
 def _one_line(text: str) -> str:

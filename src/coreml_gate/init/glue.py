@@ -4,7 +4,7 @@ import ast
 from pathlib import PurePosixPath
 from typing import Final
 
-from coreml_gate.init.found import FoundRepository, PythonFile
+from coreml_gate.init.found import Built, FoundRepository, PythonFile
 
 MODULE: Final = "coreml_gate_models"
 FILE: Final = f"{MODULE}.py"
@@ -28,17 +28,26 @@ def reference(file: PythonFile, name: str, found: FoundRepository) -> str:
     return f"{module}:{name}" if is_of_package and module else f"{file.path}:{name}"
 
 
-def function(name: str, file: PythonFile, imported: str, body: str) -> str | None:
-    """A function that imports a name of a file and uses it; ``None`` if the file cannot be imported."""
-    module = module_name(file)
-    if module is None:
-        return None
-    return (
-        f"def {name}() -> object:\n"
-        f'    """`{imported}` of {module}."""\n'
-        f"    from {module} import {imported}\n\n"
-        f"    {body}\n"
-    )
+def imports_of(built: Built, file: PythonFile, found: FoundRepository) -> tuple[str, ...] | None:
+    """The statements that import what an expression of a file needs; ``None`` if one is not known."""
+    statements = [_import_of(name, file, found) for name in sorted(built.names)]
+    return None if None in statements else tuple(filter(None, statements))
+
+
+def _import_of(name: str, file: PythonFile, found: FoundRepository) -> str | None:
+    """From where the repository defines the name, or else as the file itself imports it."""
+    defining = [each for each in (file, *found.files) if name in each.defines]
+    is_seen = name in file.defines or name in file.imports
+    if is_seen and defining:
+        module = module_name(defining[0])
+        return None if module is None else f"from {module} import {name}"
+    return file.imports.get(name) or None
+
+
+def function(name: str, what: str, imports: tuple[str, ...], body: str) -> str:
+    """A function without parameters that imports what it needs."""
+    lines = "".join(f"    {line}\n" for line in imports)
+    return f'def {name}() -> object:\n    """{what}"""\n{lines}\n    {body}\n'
 
 
 def module_text(functions: tuple[str, ...]) -> str:

@@ -1,73 +1,88 @@
 """Finds models and conversions in the syntax tree of one Python file; nothing is imported."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Final
 
-from coreml_gate.init.found import (
-    Builder,
-    Construction,
-    CoreMlExport,
-    Dtype,
-    Example,
-    InputShape,
-    Loader,
-    ModuleClass,
-    PythonFile,
+from coreml_gate.init.found import Builder, Built, CoreMlExport, Handed, Loader, ModuleClass, PythonFile
+from coreml_gate.init.scope import Function, Scope, last_name, names_in, required_options, root_name
+from coreml_gate.init.shapes import (
+    Helpers,
+    called,
+    declared_inputs,
+    example_of,
+    examples_in,
+    first_layer,
+    keyword,
+    text_of,
 )
 
-_MODULE_BASES: Final = {"Module", "LightningModule", "ScriptModule"}
-_CONVERTERS: Final = {"ct", "coremltools"}
 SAMPLES: Final = "samples"
 """A function of this name is used as the configuration's ``samples``."""
 _RETURN_THE_MODULE: Final = {"eval", "train", "cpu", "float", "to", "requires_grad_"}
 """Methods of a module that return it."""
+_CONVERTERS: Final = {"ct", "coremltools"}
 _EXPORT_FORMATS: Final = {"coreml", "mlpackage"}
-_Function = ast.FunctionDef | ast.AsyncFunctionDef
-_DRAWN: Final = {"rand", "randn", "zeros", "ones", "randint", "full", "empty"}
-_INTEGERS: Final = {"int", "int32", "int64", "long"}
-_GUESSED_LENGTH: Final = 16
-_GUESSED_SIDE: Final = 224
-_CONVOLUTION_AXES: Final = {"Conv1d": 1, "Conv2d": 2, "Conv3d": 3}
-_SEQUENCE_LAYERS: Final = {"LSTM", "GRU", "RNN"}
+_CAPTURES: Final = {"trace", "export", "export_for_training"}
+_CAPTURING: Final = {"torch", "jit"}
+_LOADS: Final = "load_state_dict"
 
 
-def read_python(text: str, path: str) -> PythonFile:
-    """Read a file's models and conversions; raises ``SyntaxError`` or ``ValueError`` if it does not parse."""
+def read_python(text: str, path: str, helpers: Helpers = MappingProxyType({})) -> PythonFile:
+    """Read a file's models and conversions; raises ``SyntaxError`` or ``ValueError`` if it does not parse.
+
+    :param helpers: Functions and classes of other files, which may make layers.
+    """
     tree = ast.parse(text)
-    classes = tuple(_classes(tree))
-    exports = tuple(_exports(tree))
+    scopes = (Scope(tree), *(Scope(tree, each) for each in _all_functions(tree)))
     return PythonFile(
         path=path,
-        classes=classes,
+        classes=tuple(_classes(tree, {**helpers, **defined_in(tree)})),
         builders=tuple(_builders(tree)),
-        constructions=tuple(_constructions(tree)),
+        constructions=tuple(built for scope in scopes for built in _constructions(scope)),
+        handed=tuple(each for scope in scopes for each in _handed(scope)),
         loaders=tuple(_loaders(tree)),
         samples_line=next((each.lineno for each in _functions(tree) if each.name == SAMPLES), None),
-        exports=exports,
-        examples=tuple(_examples_in(tree)),
-        imports=frozenset(
-            alias.asname or alias.name
-            for node in ast.walk(tree)
-            if isinstance(node, ast.ImportFrom)
-            for alias in node.names
-        ),
+        exports=tuple(conversions_in(tree)),
+        examples=tuple(each for scope in scopes for each in examples_in(scope)),
+        imports=_imports(tree),
+        defines=frozenset(defined_in(tree)),
     )
 
 
-def _classes(tree: ast.Module) -> Iterator[ModuleClass]:
+def defined_in(tree: ast.Module) -> dict[str, Function | ast.ClassDef]:
+    """The functions and classes at the top of a file."""
+    return {each.name: each for each in tree.body if isinstance(each, Function | ast.ClassDef)}
+
+
+def _imports(tree: ast.Module) -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            for alias in node.names:
+                name = alias.asname or alias.name.partition(".")[0]
+                one = ast.Import([alias]) if isinstance(node, ast.Import) else None
+                relative = isinstance(node, ast.ImportFrom) and node.level > 0
+                stated = one or ast.ImportFrom(getattr(node, "module", None), [alias], 0)
+                found.setdefault(name, "" if relative else ast.unparse(stated))
+    return found
+
+
+def _classes(tree: ast.Module, helpers: Helpers) -> Iterator[ModuleClass]:
     for node in tree.body:
-        if not isinstance(node, ast.ClassDef) or not _MODULE_BASES & set(map(_last_name, node.bases)):
+        if not isinstance(node, ast.ClassDef):
             continue
         methods = {each.name: each for each in node.body if isinstance(each, ast.FunctionDef)}
         begin, forward = methods.get("__init__"), methods.get("forward")
         yield ModuleClass(
             name=node.name,
             line=node.lineno,
-            required=() if begin is None else _required(begin)[1:],
+            required=() if begin is None else required(begin)[1:],
+            bases=frozenset(map(last_name, node.bases)),
             parts=frozenset(called(each) for each in ast.walk(node) if isinstance(each, ast.Call)),
-            parameters=() if forward is None else _required(forward)[1:],
-            first_layer=None if begin is None else first_layer(begin),
+            parameters=() if forward is None else required(forward)[1:],
+            first_layer=first_layer(node, helpers),
         )
 
 
@@ -75,7 +90,7 @@ def _builders(tree: ast.Module) -> Iterator[Builder]:
     """Functions that return the result of calling a capitalised name, which is taken for a class."""
     for function in _functions(tree):
         built = _assigned_calls(function)
-        for value in map(_module_of, _returned(function)):
+        for value in map(_module_of, returned(function)):
             name = called(value) or (built.get(value.id, "") if isinstance(value, ast.Name) else "")
             if name[:1].isupper():
                 yield Builder(function.name, function.lineno, name)
@@ -91,42 +106,161 @@ def _module_of(value: ast.expr) -> ast.expr:
     return value
 
 
-def _constructions(tree: ast.Module) -> Iterator[Construction]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and called(node)[:1].isupper() and _is_literal(node):
-            arguments = [ast.unparse(each) for each in node.args]
-            arguments += [f"{each.arg}={ast.unparse(each.value)}" for each in node.keywords]
-            yield Construction(called(node), ", ".join(arguments))
+def _constructions(scope: Scope) -> Iterator[Built]:
+    """Calls of capitalised names, which are taken for classes, with arguments that are known."""
+    for call in scope.calls():
+        if called(call)[:1].isupper():
+            built = as_built(scope.value(call, call.lineno))
+            if built is not None:
+                yield built
+
+
+def _handed(scope: Scope) -> Iterator[Handed]:
+    """Calls of functions whose first argument is built from literals: ``to_coreml(Net(10))``."""
+    for call in scope.calls():
+        given = scope.value(call.args[0], call.lineno) if call.args else None
+        built = None if given is None else as_built(given)
+        if built is not None:
+            yield Handed(called(call), built)
 
 
 def _loaders(tree: ast.Module) -> Iterator[Loader]:
     for function in _functions(tree):
         built = _assigned_calls(function)
-        values = list(_returned(function))
+        values = list(returned(function))
         names = {called(value) or built.get(getattr(value, "id", ""), "") for value in values}
-        if "DataLoader" in names or _last_name(function.returns) == "DataLoader":
+        if "DataLoader" in names or last_name(function.returns) == "DataLoader":
             yield Loader(function.name, function.lineno)
 
 
-def _exports(tree: ast.Module) -> Iterator[CoreMlExport]:
-    functions = [each for each in tree.body if isinstance(each, _Function)]
-    around = {node: function for function in functions for node in ast.walk(function)}
-    saved = next(_saved_packages(tree), "")
+def _all_functions(tree: ast.Module) -> Iterator[Function]:
     for node in ast.walk(tree):
-        if not isinstance(node, ast.Call) or not (_converts(node) or _exports_to_core_ml(node)):
-            continue
-        function = around.get(node)
-        inputs = _tensor_inputs(node)
-        yield CoreMlExport(
-            line=node.lineno,
-            function="" if function is None else function.name,
-            takes=0 if function is None else len(_required(function)),
-            returns=function is not None and any(True for _ in _returned(function)),
-            example=Example(inputs, node.lineno) if inputs else None,
-            target=_last_name(keyword(node, "minimum_deployment_target")),
-            saved_as=saved,
-            weights=_weights(tree) if _exports_to_core_ml(node) else "",
-        )
+        if isinstance(node, Function):
+            yield node
+
+
+def _functions(tree: ast.Module) -> Iterator[ast.FunctionDef]:
+    """Public top-level functions that can be called without an argument."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and not required(node) and not node.name.startswith("_"):
+            yield node
+
+
+def _assigned_calls(function: Function) -> dict[str, str]:
+    """The constructor of each of the function's variables, as the last name called."""
+    return {
+        target.id: called(node.value)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+
+def conversions_in(tree: ast.Module) -> Iterator[CoreMlExport]:
+    """Each call of ``coremltools.convert``, or of an exporter's ``export(format="coreml")``."""
+    functions = [each for each in tree.body if isinstance(each, Function)]
+    for scope in (Scope(tree), *(Scope(tree, function) for function in functions)):
+        for call in scope.calls():
+            if _converts(call):
+                yield _conversion(call, _caller(scope, functions), scope)
+            elif _exports_to_core_ml(call):
+                yield _export(call, scope)
+
+
+def _conversion(call: ast.Call, outer: Scope, scope: Scope) -> CoreMlExport:
+    captured = _capture(scope, call) or _capture(outer, call) or _loaded(call, scope)
+    module, example, line = captured or (None, None, call.lineno)
+    function = outer.function
+    parameter = _parameter(module, outer)
+    return CoreMlExport(
+        line=call.lineno,
+        function="" if function is None else function.name,
+        required=() if function is None else required(function),
+        module=parameter,
+        built=None if parameter or module is None else as_built(module),
+        computed="" if module is None else ast.unparse(module),
+        returns=function is not None and any(_may_be_a_package(each, outer) for each in returned(function)),
+        declared=declared_inputs(call, scope),
+        traced=None if example is None else example_of(example, outer, line),
+        target=last_name(keyword(call, "minimum_deployment_target")),
+        saved_as=next(filter(None, map(_saved_as, (scope, outer, *_all_scopes(scope.tree)))), ""),
+        options=required_options(scope.tree),
+        loads_weights=_loading(outer),
+    )
+
+
+def _export(call: ast.Call, scope: Scope) -> CoreMlExport:
+    return CoreMlExport(line=call.lineno, weights=_weights(scope.tree))
+
+
+def _caller(scope: Scope, functions: list[Function]) -> Scope:
+    """The function that a team calls to convert: that around the call, or the one that returns its result."""
+    inner = scope.function
+    if inner is None or _capture(scope, None) is not None:
+        return scope
+    for function in functions:
+        calls = (called(node) for node in ast.walk(function))
+        if function is not inner and inner.name in calls:
+            return Scope(scope.tree, function)
+    return scope
+
+
+def _capture(scope: Scope, before: ast.Call | None) -> tuple[ast.expr, ast.expr | None, int] | None:
+    """The module, the example and the line of the last ``torch.jit.trace`` or ``torch.export.export``."""
+    found = None
+    for call in scope.calls():
+        if before is not None and scope.function is None and call.lineno > before.lineno:
+            break
+        if called(call) in _CAPTURES and _of_torch(call) and call.args:
+            example = call.args[1] if len(call.args) > 1 else keyword(call, "example_inputs")
+            found = scope.value(call.args[0], call.lineno), example or keyword(call, "args"), call.lineno
+    return found
+
+
+def _loaded(call: ast.Call, scope: Scope) -> tuple[ast.expr, None, int] | None:
+    """The file that holds what is converted: ``torch.jit.load("net.pt")``."""
+    value = scope.value(call.args[0], call.lineno) if call.args else None
+    is_loaded = isinstance(value, ast.Call) and called(value) == "load" and _of_torch(value)
+    return (value, None, call.lineno) if value is not None and is_loaded else None
+
+
+def _of_torch(call: ast.Call) -> bool:
+    return isinstance(call.func, ast.Attribute) and root_name(call.func) in _CAPTURING
+
+
+def _parameter(module: ast.expr | None, scope: Scope) -> str:
+    is_own = isinstance(module, ast.Name) and module.id in scope.parameters
+    return module.id if is_own and isinstance(module, ast.Name) else ""
+
+
+def as_built(value: ast.expr) -> Built | None:
+    """An expression of calls and literals that another file can hold as well; ``None`` for any other."""
+    names = names_in(value)
+    calls = [node for node in ast.walk(value) if isinstance(node, ast.Call)]
+    if names is None or not calls or not isinstance(value, ast.Call | ast.Attribute):
+        return None
+    first = next((text_of(each) for each in calls[0].args if text_of(each)), "")
+    return Built(
+        text=ast.unparse(value),
+        names=names,
+        called=called(calls[0]),
+        root=root_name(calls[0].func),
+        inner=frozenset(map(called, calls[1:])),
+        label=first,
+    )
+
+
+def _may_be_a_package(value: ast.expr, scope: Scope) -> bool:
+    """Whether a value may be an ``MLModel`` or a path: not the exit code of a ``main``, and not several."""
+    found = scope.value(value)
+    if isinstance(found, ast.Constant):
+        return isinstance(found.value, str)
+    return not isinstance(found, ast.Tuple | ast.List | ast.Dict)
+
+
+def _loading(scope: Scope) -> int | None:
+    return next((call.lineno for call in scope.calls() if called(call) == _LOADS), None)
 
 
 def _converts(call: ast.Call) -> bool:
@@ -150,22 +284,23 @@ def _weights(tree: ast.Module) -> str:
     return next((name for name in names if name.endswith(".pt")), "")
 
 
-def _saved_packages(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and called(node) == "save" and node.args:
-            name = text_of(node.args[0])
+def _saved_as(scope: Scope) -> str:
+    """The package that the code saves under a fixed name, or under the default of an option."""
+    for call in scope.calls():
+        if called(call) == "save" and call.args:
+            name = text_of(scope.value(call.args[0], call.lineno))
             if name.endswith(".mlpackage"):
-                yield name
+                return name
+    return ""
 
 
-def _functions(tree: ast.Module) -> Iterator[ast.FunctionDef]:
-    """Public top-level functions that can be called without an argument."""
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef) and not _required(node) and not node.name.startswith("_"):
-            yield node
+def _all_scopes(tree: ast.Module) -> Iterator[Scope]:
+    yield Scope(tree)
+    yield from (Scope(tree, each) for each in tree.body if isinstance(each, Function))
 
 
-def _required(function: _Function) -> tuple[str, ...]:
+def required(function: Function) -> tuple[str, ...]:
+    """The parameters of a function without a default."""
     arguments = function.args
     positional = [*arguments.posonlyargs, *arguments.args]
     with_default = len(arguments.defaults)
@@ -175,119 +310,8 @@ def _required(function: _Function) -> tuple[str, ...]:
     return tuple(each.arg for each in [*positional[: len(positional) - with_default], *named])
 
 
-def _returned(function: _Function) -> Iterator[ast.expr]:
+def returned(function: Function) -> Iterator[ast.expr]:
+    """The values that a function returns."""
     for node in ast.walk(function):
         if isinstance(node, ast.Return) and node.value is not None:
             yield node.value
-
-
-def _assigned_calls(function: _Function) -> dict[str, str]:
-    """The constructor of each of the function's variables, as the last name called."""
-    return {
-        target.id: called(node.value)
-        for node in ast.walk(function)
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
-
-
-def _is_literal(call: ast.Call) -> bool:
-    values = [*call.args, *(each.value for each in call.keywords)]
-    named = all(each.arg is not None for each in call.keywords)
-    return named and all(isinstance(value, ast.Constant) for value in values)
-
-
-def _last_name(node: ast.expr | None) -> str:
-    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
-
-
-def called(node: ast.expr) -> str:
-    """The last name of a called object: ``Conv2d`` of ``torch.nn.Conv2d(3, 8)``; empty for other nodes."""
-    function = node.func if isinstance(node, ast.Call) else None
-    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-
-
-def text_of(node: ast.expr | None) -> str:
-    """A literal string, or the empty string."""
-    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
-
-
-def keyword(call: ast.Call, name: str) -> ast.expr | None:
-    """The value of a keyword argument."""
-    return next((each.value for each in call.keywords if each.arg == name), None)
-
-
-def _tensor_inputs(call: ast.Call) -> tuple[InputShape, ...]:
-    """The inputs of a ``coremltools.convert`` call with literal shapes; none if one is computed."""
-    given = keyword(call, "inputs")
-    items = given.elts if isinstance(given, ast.List | ast.Tuple) else []
-    inputs = [_tensor_type(item) for item in items if isinstance(item, ast.Call)]
-    known = tuple(each for each in inputs if each is not None)
-    return known if len(known) == len(items) else ()
-
-
-def _drawn_example(node: ast.expr) -> InputShape | None:
-    """The shape of ``torch.randn(1, 3, 32, 32)`` and similar calls; ``None`` if it is computed."""
-    if not isinstance(node, ast.Call) or called(node) not in _DRAWN:
-        return None
-    is_integer = called(node) == "randint" or _is_integer(keyword(node, "dtype"))
-    arguments = [*node.args, *filter(None, [keyword(node, "size")])]
-    tuples = [each for each in arguments if isinstance(each, ast.Tuple | ast.List)]
-    shape = _numbers(tuples[0].elts if tuples else arguments)
-    return InputShape(shape, "int32" if is_integer else "float32") if shape else None
-
-
-def _examples_in(tree: ast.AST) -> Iterator[Example]:
-    """Example inputs: random tensors with a name, such as ``example = torch.randn(1, 3, 32, 32)``."""
-    for node in ast.walk(tree):
-        value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
-        items = value.elts if isinstance(value, ast.Tuple) else [value] if value is not None else []
-        inputs = tuple(each for item in items if (each := _drawn_example(item)) is not None)
-        if value is not None and inputs and len(inputs) == len(items):
-            yield Example(inputs, value.lineno)
-
-
-def first_layer(body: ast.AST) -> Example | None:
-    """A shape that the first layer with literal sizes takes: a guess, which a run confirms or refutes."""
-    calls = [node for node in ast.walk(body) if isinstance(node, ast.Call) and node.args]
-    for call in sorted(calls, key=lambda node: node.lineno):
-        sizes = _numbers(call.args[:1])
-        if sizes and (guess := _taken_by(called(call), sizes[0])) is not None:
-            return Example((guess,), call.lineno)
-    return None
-
-
-def _taken_by(layer: str, size: int) -> InputShape | None:
-    if layer in _CONVOLUTION_AXES:
-        return InputShape((1, size, *([_GUESSED_SIDE] * _CONVOLUTION_AXES[layer])))
-    if layer in _SEQUENCE_LAYERS:
-        return InputShape((1, _GUESSED_LENGTH, size))
-    if layer == "Linear":
-        return InputShape((1, size))
-    return InputShape((1, _GUESSED_LENGTH), "int32") if layer == "Embedding" else None
-
-
-def _tensor_type(call: ast.Call) -> InputShape | None:
-    shape = keyword(call, "shape") or next(iter(call.args), None)
-    if isinstance(shape, ast.Call):
-        return None
-    items = shape.elts if isinstance(shape, ast.Tuple | ast.List) else []
-    numbers = _numbers(items)
-    dtype: Dtype = "int32" if _is_integer(keyword(call, "dtype")) else "float32"
-    return InputShape(numbers, dtype, text_of(keyword(call, "name"))) if numbers else None
-
-
-def _is_integer(dtype: ast.expr | None) -> bool:
-    name = dtype.attr if isinstance(dtype, ast.Attribute) else getattr(dtype, "id", "")
-    return name in _INTEGERS
-
-
-def _numbers(items: list[ast.expr]) -> tuple[int, ...]:
-    """The items as positive integers; empty if one of them is not a literal positive integer."""
-    numbers = tuple(
-        item.value
-        for item in items
-        if isinstance(item, ast.Constant) and type(item.value) is int and item.value > 0
-    )
-    return numbers if len(numbers) == len(items) else ()
