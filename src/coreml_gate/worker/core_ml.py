@@ -13,6 +13,7 @@ from coreml_gate.children.variables import HOME
 from coreml_gate.figures import byte_unit
 from coreml_gate.frozen import changed
 from coreml_gate.measurements.core_ml_predict import COMPILED
+from coreml_gate.reading import read_bytes
 from coreml_gate.record import ChildEnding, ComputeUnits, CoreMlRun, Placement
 from coreml_gate.worker.supervisor import LOG_FILE, Report, Supervisor
 
@@ -84,7 +85,7 @@ def engine_refused(log: Path) -> bool:
     is killed (apple/coremltools#2758, #2247).
     """
     try:
-        return _REFUSED.search(log.read_bytes()) is not None
+        return _REFUSED.search(read_bytes(log)) is not None
     except OSError:
         return False
 
