@@ -15,6 +15,8 @@ _GREAT: Final = 3e38
 _LEAST_NUMBERS: Final = 256
 """The number of results to compare: two orders of a sum agree on many of them by chance, and a small layer
 gives only a few at a time."""
+_MOST_DRAWN: Final = 65_537
+"""A prime, so that the values do not repeat with the rows of a tensor."""
 _ODD: Final = (torch.nan, torch.inf, -torch.inf)
 
 
@@ -46,7 +48,7 @@ class TriedCall:
         draw = torch.Generator().manual_seed(0)
         left = _LEAST_NUMBERS
         while left > 0:
-            drawn = [torch.empty_like(value).normal_(generator=draw) for value in operands]
+            drawn = [_drawn_like(value, draw) for value in operands]
             plain, fast = self._both(drawn)
             if not _same(plain, fast):
                 return False
@@ -56,6 +58,15 @@ class TriedCall:
     def _both(self, given: list[Tensor]) -> tuple[Tensor, Tensor]:
         """The results of the plain call and of the fast one, which may overwrite its operands."""
         return self._plain(*map(torch.clone, given)), self._fast(*map(torch.clone, given))
+
+
+def _drawn_like(value: Tensor, draw: torch.Generator) -> Tensor:
+    """Normal values, which repeat in a large tensor: to draw each takes longer than the calls themselves."""
+    drawn = torch.empty_like(value)
+    numbers = torch.empty(min(drawn.numel(), _MOST_DRAWN)).normal_(generator=draw)
+    for part in torch.split(drawn.as_strided((drawn.numel(),), (1,)), max(len(numbers), 1)):
+        part.copy_(numbers[: len(part)])
+    return drawn
 
 
 def _same(plain: Tensor, fast: Tensor) -> bool:
