@@ -13,6 +13,7 @@ from coreml_gate.wording import (
     first_and_more,
     hanging,
     megabytes,
+    moved,
     number,
     passing_maximum,
     passing_minimum,
@@ -124,6 +125,17 @@ def test_a_psnr_has_tenths_unless_its_limit_is_closer(
 def test_a_fall_that_is_too_far_is_seen_in_the_figures() -> None:
     assert fallen(40.04, 37.01, 3, decibels) == ("40.04 dB", "37.01 dB")
     assert fallen(47.2, 40.1, 3, decibels) == ("47.2 dB", "40.1 dB")
+
+
+@pytest.mark.attack("foreign text")
+@given(st.floats(0.01, 1e3), st.floats(1e-6, 1), st.floats(1.0001, 2))
+def test_a_change_looks_greater_than_the_allowed_one(before: float, limit: float, times: float) -> None:
+    """`fell from 0.980 to 0.960, allowed drop 0.020`."""
+    texts = moved(before, before - limit * times, limit)
+    fell, rose, allowed = (Decimal(text) for text in texts)
+    assert fell - rose > allowed
+    assert moved(0.98, 0.9599, 0.02) == ("0.9800", "0.9599", "0.0200")
+    assert moved(0.98, 0.9, 0.02) == alike(0.98, 0.9, 0.02)
 
 
 @pytest.mark.attack("foreign text")

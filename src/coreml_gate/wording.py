@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Callable, Collection, Iterable, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from itertools import combinations
-from typing import Final
+from typing import Final, TypeVar
 
 MB: Final = 10**6
 _WHOLE_PERCENT: Final = 99.5
@@ -18,6 +18,7 @@ _MOST_DIGITS: Final = 18
 """With 17, two numbers that differ have different texts (IEEE 754)."""
 
 
+Texts = TypeVar("Texts", bound=tuple[str, ...])
 Write = Callable[[float, int], str]
 """Writes a figure in that many digits, with its unit behind a space."""
 
@@ -36,8 +37,7 @@ def alike(*values: float) -> tuple[str, ...]:
     decimals = max(0, 1 - math.floor(math.log10(min(steps, default=1.0))))
     if decimals > _MOST_DECIMALS:
         written = (tuple(number(value, digits) for value in values) for digits in range(6, _MOST_DIGITS))
-        first, *longer = written
-        return next((texts for texts in (first, *longer) if len({*texts}) >= len({*values})), first)
+        return _clearest(written, lambda texts: len({*texts}) >= len({*values}))
     least = _LEAST_DECIMALS if max(map(abs, values)) < _FEW_DIGITS else 0
     return tuple(f"{value:.{max(decimals, least)}f}" for value in values)
 
@@ -47,17 +47,32 @@ def apart(
 ) -> tuple[str, str]:
     """A figure and its limit as text, with as many digits as show which one is greater."""
     texts = ((of_value(value, more), of_limit(limit, more)) for more in range(digits, _MOST_DIGITS))
-    first, *longer = texts
-    return next(
-        (pair for pair in (first, *longer) if _order(*map(_read, pair)) == _order(value, limit)), first
-    )
+    return _clearest(texts, lambda pair: _order(*map(_read, pair)) == _order(value, limit))
 
 
 def fallen(before: float, after: float, limit: float, write: Write, digits: int = 3) -> tuple[str, str]:
     """Two figures as text, with as many digits as show that their difference is more than the limit."""
     texts = ((write(before, more), write(after, more)) for more in range(digits, _MOST_DIGITS))
-    first, *longer = texts
-    return next((pair for pair in (first, *longer) if _read(pair[0]) - _read(pair[1]) > limit), first)
+    return _clearest(texts, lambda pair: _between(*pair) > Decimal(limit))
+
+
+def moved(before: float, after: float, limit: float) -> tuple[str, ...]:
+    """Two figures and the allowed change, with as many decimals as show that it was exceeded."""
+    values = (before, after, limit)
+    plain = alike(*values)
+    least = 1 + max(len(text.partition(".")[2]) for text in plain)
+    finer = (tuple(f"{value:.{decimals}f}" for value in values) for decimals in range(least, _MOST_DIGITS))
+    return _clearest((plain, *finer), lambda texts: _between(*texts[:2]) > Decimal(texts[2]))
+
+
+def _between(before: str, after: str) -> Decimal:
+    return abs(Decimal(before.partition(" ")[0]) - Decimal(after.partition(" ")[0]))
+
+
+def _clearest(texts: Iterable[Texts], shows: Callable[[Texts], bool]) -> Texts:
+    """The first texts that show it, or else the first."""
+    first, *others = texts
+    return next((each for each in (first, *others) if shows(each)), first)
 
 
 def _order(first: float, second: float) -> int:

@@ -12,7 +12,7 @@ from coreml_gate.config.limits import EvaluateLimits
 from coreml_gate.criteria import Violation, gravest_first
 from coreml_gate.record import ModelRecord, Side
 from coreml_gate.verdict import Finding, Status
-from coreml_gate.wording import alike, listed, number, passing_maximum, passing_minimum
+from coreml_gate.wording import alike, listed, moved, number, passing_maximum, passing_minimum
 
 NAME: Final = "evaluate"
 SUBJECT: Final = "metrics"
@@ -174,7 +174,7 @@ def _change(
     ):
         if allowed is not None and change > allowed + slack:
             cause = ", which the other toolchain may explain" if status is Status.UNSURE else ""
-            before, after, limit = alike(reference, metric.package, allowed)
+            before, after, limit = moved(reference, metric.package, allowed)
             return Violation(
                 f"{verb} from {before} ({name}) to {after} (package), allowed {noun} {limit}{cause}",
                 passes_with=f"max-{noun} = {passing_maximum(change, 3)}",
