@@ -1,6 +1,7 @@
 """Which models become jobs, in real repositories."""
 
 import hashlib
+import posixpath
 
 import pytest
 
@@ -168,12 +169,22 @@ def test_what_a_model_may_read_is_a_change_until_a_record_says_what_it_reads(
     shop.commit({"docs/a.md": "2", "tests/test_it.py": "2"})
     assert reasons(planned(shop)) == {}
     shop.commit({changed: "2"})
-    assert reasons(planned(shop)) == {
-        "digits": f"files changed that it may read, and no earlier Record says what it reads: `{changed}`"
-    }
+    assert reasons(planned(shop)) == {"digits": f"files changed that its code may read: `{changed}`"}
     read = {"digits": ("models/digits.py",)}
-    text = (shop.root / "coreml-gate.toml").read_text()
-    assert plan(shop.repository, parse_config(text, "coreml-gate.toml"), "HEAD~1", opened=read).jobs == ()
+    config = parse_config(CONFIG, "coreml-gate.toml")
+    known = plan(shop.repository, config, "HEAD~1", opened=read).jobs
+    assert bool(known) == (posixpath.basename(changed) in code)
+
+
+@pytest.mark.attack("what changed")
+def test_a_file_that_was_looked_for_in_vain_is_a_change_when_it_appears(shop: Folder) -> None:
+    """No Record has it, because nothing was opened."""
+    code = "if (HERE / 'override.json').exists(): load('override.json')"
+    shop.commit({"models/digits.py": HERE + code})
+    shop.commit({"models/override.json": "1"})
+    read = {"digits": ("models/digits.py",)}
+    found = plan(shop.repository, parse_config(CONFIG, "coreml-gate.toml"), "HEAD~1", opened=read)
+    assert reasons(found) == {"digits": "files changed that its code may read: `models/override.json`"}
 
 
 @pytest.mark.attack("what changed")

@@ -36,6 +36,7 @@ def test_matching(pattern: str, matched: set[str]) -> None:
         (PYPROJECT, PYPROJECT.replace("2026", "2025"), True),
         (PYPROJECT, PYPROJECT + '[build-system]\nrequires = ["hatchling"]\n', True),
         (PYPROJECT, PYPROJECT + '[project.optional-dependencies]\ntest = ["pytest"]\n', True),
+        (PYPROJECT, PYPROJECT + '[tool.setuptools.dynamic]\ndependencies = { file = ["a.txt"] }\n', True),
         (PYPROJECT, None, True),
         (None, '[tool.ruff]\nsrc = ["a"]\n', False),
         (PYPROJECT, "[project", True),

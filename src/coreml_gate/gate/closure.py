@@ -154,15 +154,18 @@ class Closures:
         ends = _NONE.union(*map(self._ends_of, files - built))
         return Closure(files, places.absent - files, places.behind, ends)
 
-    def perhaps_read(self, closure: Closure, changed: Mapping[str, frozenset[str]]) -> tuple[str, ...]:
+    def perhaps_read(
+        self, closure: Closure, changed: Mapping[str, frozenset[str]], *, searches: bool
+    ) -> tuple[str, ...]:
         """Those of the changed files that the closure's code may read, as far as its text shows.
 
-        ``changed``: the words of each, by :func:`words_of`. A string of the code has one of these words, or
-        the code searches folders and the file is below its own.
+        ``changed``: the words for each. One of them is in a string of the code or, with ``searches``, the
+        file is below code that searches folders.
         """
         scripts = [path for path in closure.files if path.endswith(".py")]
         words = _NONE.union(*map(self._words_in, scripts))
-        searched = tuple({_below(path) for path in scripts if _SEARCHED in self._words_in(path)})
+        searching = [path for path in scripts if searches and _SEARCHED in self._words_in(path)]
+        searched = tuple({*map(_below, searching)})
         named = (
             path for path, own in changed.items() if not words.isdisjoint(own) or path.startswith(searched)
         )

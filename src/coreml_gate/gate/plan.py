@@ -150,10 +150,7 @@ def plan(
     changes = _changes(repository, since, files, (*config.gate.toolchain, *installed), config_path)
     closures = Closures(repository.root)
     found = {model.name: closures.of(model, opened.get(model.name, ())) for model in config.model}
-    named = {path: words_of(path) for path in changes.files}
-    unseen = {
-        name: closures.perhaps_read(closure, named) for name, closure in found.items() if not opened.get(name)
-    }
+    unseen = _perhaps_read(closures, found, changes.files, opened)
     chosen = decide(config, changes, found, unseen, head, dirty=dirty)
     skipped = tuple(replace(model, opened=opened.get(model.name)) for model in chosen.skipped)
     return replace(chosen, skipped=skipped)
@@ -170,11 +167,11 @@ def decide(
 ) -> Plan:
     """Decide, as a pure function of the changes, which models have a reason to be measured.
 
-    ``unseen``: the changed files that a model may read, by its name, if no Record says what it reads.
+    ``unseen``: the changed files that a model may read, as far as its code shows, by the model's name.
     """
     reasons = {
         model.name: tuple(_reasons(model, config, changes, closures[model.name]))
-        or tuple(_perhaps_read(unseen.get(model.name, ())))
+        or _unseen(unseen.get(model.name, ()))
         for model in config.model
     }
     jobs = tuple(Job(name, "; ".join(found)) for name, found in reasons.items() if found)
@@ -186,9 +183,22 @@ def decide(
     return Plan(jobs, skipped, changes.since, head, dirty, changes.base.config)
 
 
-def _perhaps_read(files: tuple[str, ...]) -> Iterator[str]:
-    if files:
-        yield f"files changed that it may read, and no earlier Record says what it reads: {_listed(files)}"
+def _perhaps_read(
+    closures: Closures, found: Mapping[str, Closure], files: frozenset[str], opened: OpenedByModel
+) -> Mapping[str, tuple[str, ...]]:
+    """The changed files that each model may read, as far as its code shows.
+
+    Of a measured model it is known what it opens, but not which files it looked for and did not find: only
+    those named in full count. Of others also a stem, a folder or a search is enough.
+    """
+    full = {path: frozenset({posixpath.basename(path)}) for path in files}
+    words = {path: words_of(path) for path in files}
+    return {
+        name: closures.perhaps_read(closure, full, searches=False)
+        if opened.get(name)
+        else closures.perhaps_read(closure, words, searches=True)
+        for name, closure in found.items()
+    }
 
 
 def _reasons(model: ModelConfig, config: Config, changes: Changes, closure: Closure) -> Iterator[str]:
@@ -212,6 +222,10 @@ def _reasons(model: ModelConfig, config: Config, changes: Changes, closure: Clos
     watch = model.watch if before is None else (*model.watch, *before.watch)
     if watched := matching(changes.files, watch):
         yield f"watched files changed: {_listed(watched)}"
+
+
+def _unseen(files: tuple[str, ...]) -> tuple[str, ...]:
+    return (f"files changed that its code may read: {_listed(files)}",) if files else ()
 
 
 def _changed_options(model: ModelConfig, before: ModelConfig) -> list[str]:

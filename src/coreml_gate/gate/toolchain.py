@@ -17,6 +17,8 @@ PINNING_TABLES: Final = (
     ("project", "dependencies"),
     ("project", "optional-dependencies"),
     ("project", "requires-python"),
+    ("project", "dynamic"),
+    ("tool", "setuptools", "dynamic"),
     ("tool", "uv"),
     ("tool", "poetry"),
     ("tool", "pdm"),
