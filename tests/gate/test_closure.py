@@ -1,12 +1,13 @@
 """What belongs to a model, in small trees written for each case."""
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from coreml_gate.config import ModelConfig
-from coreml_gate.gate.closure import Closure, Closures, content
+from coreml_gate.gate.closure import Closure, Closures, content, words_of
 
 
 def write(root: Path, files: Mapping[str, str]) -> None:
@@ -232,3 +233,16 @@ def test_the_teams_conversion_belongs_to_the_model(tmp_path: Path) -> None:
     built = ModelConfig(name="b", source="net.py:Net", package="Net.mlpackage", build=build)
     expected = {"net.py", "make.py", "shared.py", "export.sh", "Net.mlpackage"}
     assert Closures(tmp_path).of(built).files == expected
+
+
+@pytest.mark.attack("bombs")
+@pytest.mark.parametrize("bomb", ['\\"', "'\\", "\"'", "\\'x", '"a'])
+def test_quotes_without_an_end_are_read_once(tmp_path: Path, bomb: str) -> None:
+    """A line of 1 MB would have taken hours: from each quote on, it was read to its end."""
+    write(tmp_path, {"net.py": f"x = '{bomb * 250_000}\nload('rows.npz')\n", "rows.npz": "", "other.npz": ""})
+    closures = Closures(tmp_path)
+    own = closures.of(ModelConfig(name="model", source="net.py:build"))
+    changed = {path: words_of(path) for path in ("rows.npz", "other.npz")}
+    started = time.process_time()
+    assert closures.perhaps_read(own, changed, searches=True) == ("rows.npz",)
+    assert time.process_time() - started < 10

@@ -47,7 +47,8 @@ No statement reaches further, and most of a file comes after it."""
 _COMMENT = re.compile(r"#[^\n]*")
 _CODING = re.compile(rb"\A(?:[^\n]*\n)?[ \t\f]*#[^\n]*?coding[:=][ \t]*([-\w.]+)")
 """A source file's declared encoding, in one of its first two lines (PEP 263)."""
-_STRING = re.compile(r"""(["'])((?:(?!\1)[^\\\n]|\\.)*)\1""")
+_STRING = re.compile(r"""("[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"?|'[^'\\\n]*+(?:\\.[^'\\\n]*+)*+'?)""")
+"""A string, or the rest of its line: each character is read once, whatever the quotes are."""
 _WORD = re.compile(r"[\w.+-]+")
 _SEARCHES = re.compile(
     r"\b(?:iter_modules|walk_packages|i?glob|rglob|iterdir|listdir|scandir|walk|with_suffix|with_stem|with_name"
@@ -336,7 +337,7 @@ def words_of(path: str) -> frozenset[str]:
 
 def _quoted_words(text: str) -> frozenset[str]:
     """The words in a file's strings, whole and cut at dots; and whether it searches folders."""
-    words = {word for found in _STRING.finditer(text) for word in _WORD.findall(found[2])}
+    words = {word for found in _STRING.findall(text) for word in _WORD.findall(found)}
     marks = {_SEARCHED} if _SEARCHES.search(text) else set()
     return frozenset(words.union(*(word.split(".") for word in words), marks) - {""})
 
