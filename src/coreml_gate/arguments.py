@@ -2,6 +2,7 @@
 
 import argparse
 import math
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,16 @@ OUTPUT: Final = Path(".coreml-gate")
 def add_json(parser: argparse.ArgumentParser, more: str = "") -> None:
     """Add ``--json``: the answer as one JSON document."""
     parser.add_argument("--json", action="store_true", help=f"print JSON{more}")
+
+
+def add_format(parser: argparse.ArgumentParser, formats: Collection[str], default: str) -> None:
+    """Add the choice of an output format."""
+    parser.add_argument(
+        "--format", choices=formats, default=default, help="output format; default: %(default)s"
+    )
+    parser.add_argument(
+        "--json", action="store_const", dest="format", const="json", help="same as --format json"
+    )
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +39,14 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     """Add one model of the configuration."""
     parser.add_argument("model", help="the model's name in the configuration")
     add_config(parser)
+
+
+def add_selection(parser: argparse.ArgumentParser) -> None:
+    """Add the configuration and the choice of models."""
+    add_config(parser)
+    parser.add_argument(
+        "--model", action="append", default=[], metavar="NAME", help="only this model; repeatable"
+    )
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from coreml_gate.checks.evidence import Evidence
 from coreml_gate.config.limits import MemoryLimits, SizeLimits
-from coreml_gate.criteria import Violation, excess_growth, gravest_first
+from coreml_gate.criteria import Violation, also, excess_growth, gravest_first
 from coreml_gate.verdict import Finding, Status
 from coreml_gate.wording import MB, apart, growth, megabytes, number, passing_maximum
 
@@ -53,7 +53,7 @@ def judge_budget(
         limit=_tightest(budget),
         unit="MB",
         hint=hint if raised else "",
-        details=(*(f"also: {violation.message}" for violation in raised[1:]), *comparing, *details),
+        details=(*also(raised), *comparing, *details),
     )
 
 

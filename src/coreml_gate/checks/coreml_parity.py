@@ -16,6 +16,7 @@ from coreml_gate.config.limits import PrecisionLimits
 from coreml_gate.criteria import (
     Group,
     Violation,
+    also,
     by_output,
     engine_violations,
     gravest_first,
@@ -135,7 +136,7 @@ def _finding(run: CoreMlRun, facts: CoreMlFacts, evidence: Evidence) -> Finding:
         unit="dB",
         hint=_hint(raised, run, facts),
         details=(
-            *(f"also: {violation.message}" for violation in raised[1:]),
+            *also(raised),
             *_relations(run, facts),
             *(sample_line(comparison) for comparison in reference),
         ),

@@ -11,7 +11,7 @@ from coreml_gate import figures
 from coreml_gate.checks.check import Check, Column
 from coreml_gate.checks.evidence import Evidence
 from coreml_gate.config.limits import CostLimits
-from coreml_gate.criteria import Violation, excess_growth, gravest_first
+from coreml_gate.criteria import Violation, also, excess_growth, gravest_first
 from coreml_gate.record import CostFacts, ModuleCost
 from coreml_gate.verdict import Finding, Status
 from coreml_gate.wording import MB, apart, growth, megabytes, number, passing_maximum, percent
@@ -127,7 +127,7 @@ def _figures(cost: CostFacts) -> str:
 def _details(
     cost: CostFacts, base: CostFacts | None, raised: tuple[Violation, ...], evidence: Evidence
 ) -> Iterator[str]:
-    yield from (f"also: {violation.message}" for violation in raised[1:])
+    yield from also(raised)
     if base is not None:
         yield from evidence.toolchain_changes
         if base.shape != cost.shape:

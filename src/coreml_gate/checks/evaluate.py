@@ -9,7 +9,7 @@ from coreml_gate import figures
 from coreml_gate.checks.check import MAX_METRICS, Check, Column
 from coreml_gate.checks.evidence import LOST_WEIGHTS, Evidence, skipped
 from coreml_gate.config.limits import EvaluateLimits
-from coreml_gate.criteria import Violation, gravest_first
+from coreml_gate.criteria import Violation, also, gravest_first
 from coreml_gate.record import ModelRecord, Side
 from coreml_gate.verdict import Finding, Status
 from coreml_gate.wording import alike, listed, moved, number, passing_maximum, passing_minimum
@@ -107,7 +107,7 @@ def _finding(metric: Metric, limits: EvaluateLimits | None, evidence: Evidence) 
         limit=None if limits is None else _bound(metric, limits),
         hint=_hint(metric, evidence) if raised else "",
         details=(
-            *(f"also: {violation.message}" for violation in raised[1:]),
+            *also(raised),
             *(() if metric.base is None else evidence.toolchain_changes),
             *(() if metric.float32 is None else (f"float32 package: {number(metric.float32, 6)}",)),
         ),

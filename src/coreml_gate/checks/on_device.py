@@ -15,6 +15,7 @@ from coreml_gate.config.limits import OnDeviceLimits
 from coreml_gate.config.rules import OLDEST
 from coreml_gate.criteria import (
     Violation,
+    also,
     by_output,
     engine_violations,
     gravest_first,
@@ -85,7 +86,7 @@ def _finding(facts: DeviceFacts, limits: OnDeviceLimits, evidence: Evidence) -> 
         limit=limits.max_ms,
         unit="ms",
         hint=_HINT if raised else "",
-        details=(*(f"also: {each.message}" for each in raised[1:]), *_details(facts)),
+        details=(*also(raised), *_details(facts)),
     )
 
 

@@ -18,6 +18,7 @@ from coreml_gate.config.limits import ParityLimits
 from coreml_gate.criteria import (
     Group,
     Violation,
+    also,
     by_output,
     comparable,
     parity_violations,
@@ -98,7 +99,7 @@ def _finding(output: str, group: Group, evidence: Evidence) -> Finding:
         patch=patch(diagnosis, evidence.config.name),
         details=(
             *details(diagnosis),
-            *(f"also: {violation.message}" for violation in raised[1:]),
+            *also(raised),
             *(evidence.toolchain_changes if base else ()),
             *_no_floor(evidence, raised),
             *(sample_line(comparison) for comparison in group),

@@ -21,6 +21,7 @@ from coreml_gate.config.limits import PrecisionLimits
 from coreml_gate.criteria import (
     Group,
     Violation,
+    also,
     by_output,
     gravest_first,
     least_psnr,
@@ -94,7 +95,7 @@ def _finding(output: str, group: Group, evidence: Evidence) -> Finding:
         hint=_hint(evidence) if raised else "",
         patch=_patch(evidence) if raised else (),
         details=(
-            *(f"also: {violation.message}" for violation in raised[1:]),
+            *also(raised),
             *(repair_lines(repair_of(evidence.head, "fp16")) if raised else ()),
             *(evidence.toolchain_changes if base else ()),
             *(sample_line(comparison) for comparison in group),

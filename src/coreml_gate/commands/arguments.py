@@ -4,17 +4,9 @@ import argparse
 import posixpath
 from pathlib import Path
 
-from coreml_gate.arguments import OUTPUT, add_config
+from coreml_gate.arguments import OUTPUT
 from coreml_gate.gate.request import Request
 from coreml_gate.surroundings import Surroundings
-
-
-def add_selection(parser: argparse.ArgumentParser) -> None:
-    """Add the configuration and the choice of models."""
-    add_config(parser)
-    parser.add_argument(
-        "--model", action="append", default=[], metavar="NAME", help="only this model; repeatable"
-    )
 
 
 def add_base(parser: argparse.ArgumentParser) -> None:

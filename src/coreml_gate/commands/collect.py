@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from coreml_gate.arguments import add_core_ml, add_json, add_output
-from coreml_gate.commands.arguments import add_base, add_known, add_selection, request_of
+from coreml_gate.arguments import add_core_ml, add_json, add_output, add_selection
+from coreml_gate.commands.arguments import add_base, add_known, request_of
 from coreml_gate.commands.context import run_context
 from coreml_gate.config.load import load_config, select_models
 from coreml_gate.gate.baseline import NO_BASELINE

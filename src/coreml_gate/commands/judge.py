@@ -3,8 +3,7 @@
 import argparse
 from pathlib import Path
 
-from coreml_gate.arguments import add_json, add_output
-from coreml_gate.commands.arguments import add_selection
+from coreml_gate.arguments import add_json, add_output, add_selection
 from coreml_gate.commands.reports import answer, reported, write_reports
 from coreml_gate.config.load import load_config, select_models
 from coreml_gate.frozen import without_collecting

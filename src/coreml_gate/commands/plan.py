@@ -2,7 +2,8 @@
 
 import argparse
 
-from coreml_gate.commands.arguments import add_base, add_known, add_selection, request_of
+from coreml_gate.arguments import add_format, add_selection
+from coreml_gate.commands.arguments import add_base, add_known, request_of
 from coreml_gate.config.load import load_config, select_models
 from coreml_gate.frozen import without_collecting
 from coreml_gate.gate.plan import make_plan
@@ -17,12 +18,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
     add_selection(parser)
     add_base(parser)
     add_known(parser)
-    parser.add_argument(
-        "--format", choices=PLAN_FORMATS, default="text", help="output format; default: %(default)s"
-    )
-    parser.add_argument(
-        "--json", action="store_const", dest="format", const="json", help="same as --format json"
-    )
+    add_format(parser, PLAN_FORMATS, "text")
     parser.add_argument("--shards", type=int, metavar="N", help="with github-matrix: at most N jobs")
     parser.set_defaults(command=run)
 

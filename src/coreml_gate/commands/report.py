@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from coreml_gate.arguments import add_format
 from coreml_gate.commands.reports import base_record, record_at
 from coreml_gate.gate.request import BASE_FOLDER
 from coreml_gate.record import read_record
@@ -15,12 +16,7 @@ from coreml_gate.writing import write_text
 def describe(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("report", type=Path, help="a report.json from `run` or `judge`")
-    parser.add_argument(
-        "--format", choices=FORMATS, default="terminal", help="output format; default: %(default)s"
-    )
-    parser.add_argument(
-        "--json", action="store_const", dest="format", const="json", help="same as --format json"
-    )
+    add_format(parser, FORMATS, "terminal")
     parser.add_argument("--key", default="default", help="distinguishes the comments of several gates")
     parser.add_argument(
         "--record",

@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from coreml_gate.arguments import add_core_ml, add_json, add_output
-from coreml_gate.commands.arguments import add_base, add_selection, request_of
+from coreml_gate.arguments import add_core_ml, add_json, add_output, add_selection
+from coreml_gate.commands.arguments import add_base, request_of
 from coreml_gate.commands.context import run_context
 from coreml_gate.commands.reports import answer, base_record, reported, write_reports
 from coreml_gate.gate.request import BASE_FOLDER

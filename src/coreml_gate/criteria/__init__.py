@@ -14,12 +14,13 @@ from coreml_gate.criteria.precision import (
     precision_violations,
 )
 from coreml_gate.criteria.sentences import sample_line
-from coreml_gate.criteria.violations import Violation, excess_growth, gravest_first
+from coreml_gate.criteria.violations import Violation, also, excess_growth, gravest_first
 
 __all__ = [
     "FAR",
     "Group",
     "Violation",
+    "also",
     "by_output",
     "comparable",
     "engine_violations",

@@ -1,7 +1,7 @@
 """The criteria for one output: each looks at all samples and names the worst one."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,6 +32,11 @@ class Violation:
         """The sentence about the limit that would pass; empty if it would in effect switch the check off."""
         is_close = self.excess <= MOST_LOOSENED
         return f" Would pass with {self.passes_with}." if self.passes_with and is_close else ""
+
+
+def also(raised: Sequence[Violation]) -> Iterator[str]:
+    """The violations after the first, which a finding's message has, as its details."""
+    return (f"also: {violation.message}" for violation in raised[1:])
 
 
 def excess_growth(found: float, allowed: float) -> float:

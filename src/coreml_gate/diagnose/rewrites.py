@@ -114,7 +114,7 @@ def _user(operation: Operation, kind: str, index: Index) -> Operation | None:
 def _dim(reduction: Operation, index: Index) -> str:
     """The dimensions of a reduction as an argument of torch: -1 for the last, a tuple for several."""
     axes = index.constant(reduction, "axes")
-    rank = len(index.shape(index.name(reduction, "x")))
+    rank = len(index.input_shape(reduction, "x"))
     found = tuple(range(rank)) if axes is None else tuple(int(axis) for axis in axes.reshape(-1))
     if len(found) != 1:
         return str(found)

@@ -10,7 +10,7 @@ from typing import Final, get_args
 
 from rich.console import Console
 
-from coreml_gate.arguments import OUTPUT, add_config, add_json, positive_count
+from coreml_gate.arguments import OUTPUT, add_json, add_selection, positive_count
 from coreml_gate.checks import Evidence, on_device
 from coreml_gate.children.process import Hooks, ProcessLimits
 from coreml_gate.config.load import load_config, select_models
@@ -33,10 +33,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "record", nargs="?", type=Path, default=OUTPUT, help="results of an earlier run; default: %(default)s"
     )
-    add_config(parser)
-    parser.add_argument(
-        "--model", action="append", default=[], metavar="NAME", help="only this model; repeatable"
-    )
+    add_selection(parser)
     parser.add_argument(
         "--device", action="append", default=[], metavar="NAME", help="only this device; repeatable"
     )

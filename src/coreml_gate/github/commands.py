@@ -138,24 +138,12 @@ def _add_baseline(parser: argparse.ArgumentParser) -> None:
         default=True,
         help="whether the next step may rebuild a base that is not found",
     )
-    parser.add_argument(
-        "--to",
-        type=Path,
-        default=OUTPUT / "baseline",
-        metavar="DIR",
-        help="folder for the baseline; default: %(default)s",
-    )
+    _add_path(parser, "--to", OUTPUT / "baseline", "folder for the baseline")
 
 
 def _add_matrix(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("record", type=Path, metavar="DIR", help="folder with the head's record.json")
-    parser.add_argument(
-        "--baseline",
-        type=Path,
-        default=OUTPUT / "baseline",
-        metavar="DIR",
-        help="folder with the baseline; default: %(default)s",
-    )
+    _add_path(parser, "--baseline", OUTPUT / "baseline", "folder with the baseline")
     parser.add_argument(
         "--shards", type=int, default=5, metavar="N", help="the greatest number of jobs; default: %(default)s"
     )
@@ -172,20 +160,13 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
 
 def _add_judged(parser: argparse.ArgumentParser) -> None:
     """Add the inputs of the judgement."""
-    parser.add_argument(
+    _add_path(
+        parser,
         "--report",
-        type=Path,
-        default=OUTPUT / "report.json",
-        metavar="FILE",
-        help="the report of `run` or `judge`; not read under workflow_run; default: %(default)s",
+        OUTPUT / "report.json",
+        "the report of `run` or `judge`; not read under workflow_run",
     )
-    parser.add_argument(
-        "--baseline",
-        type=Path,
-        default=OUTPUT / "baseline",
-        metavar="DIR",
-        help="folder with the note of the baseline step; default: %(default)s",
-    )
+    _add_path(parser, "--baseline", OUTPUT / "baseline", "folder with the note of the baseline step")
     parser.add_argument("--config", metavar="PATH", help="configuration file, relative to the repository")
     parser.add_argument(
         "--records",
@@ -257,13 +238,7 @@ def _add_accept(parser: argparse.ArgumentParser) -> None:
 def _add_history(parser: argparse.ArgumentParser) -> None:
     _add_workflow(parser)
     _add_record(parser)
-    parser.add_argument(
-        "--to",
-        type=Path,
-        default=OUTPUT / "history.json",
-        metavar="FILE",
-        help="file for the history; default: %(default)s",
-    )
+    _add_path(parser, "--to", OUTPUT / "history.json", "file for the history")
 
 
 def _add_link(parser: argparse.ArgumentParser) -> None:
@@ -289,6 +264,16 @@ def _add_record(parser: argparse.ArgumentParser) -> None:
         default=OUTPUT,
         metavar="DIR",
         help="folder with record.json; default: %(default)s",
+    )
+
+
+def _add_path(parser: argparse.ArgumentParser, name: str, default: Path, words: str) -> None:
+    parser.add_argument(
+        name,
+        type=Path,
+        default=default,
+        metavar="FILE" if default.suffix else "DIR",
+        help=f"{words}; default: %(default)s",
     )
 
 

@@ -91,7 +91,7 @@ def _shape(operation: Operation, values: Values, parameter: str) -> tuple[int, .
 
 
 def _result(operation: Operation, values: Values) -> tuple[int, ...]:
-    return values.shape_of(operation.outputs[0].name)
+    return values.shape_of(operation.name)
 
 
 def _conv(operation: Operation, values: Values) -> int:

@@ -137,6 +137,10 @@ class Index:
         kind = kind.wrapped if isinstance(kind, StateType) else kind
         return kind.shape if isinstance(kind, TensorType) else ()
 
+    def input_shape(self, operation: Operation, parameter: str) -> Shape:
+        """The shape of the tensor that a parameter reads; empty for other values."""
+        return self.shape(self.name(operation, parameter))
+
     def size(self, name: str | None, axis: float) -> int:
         """The length of one axis; 0 if it is open or does not exist."""
         shape = self.shape(name)
@@ -146,6 +150,10 @@ class Index:
         """The element type of a tensor; empty for other values."""
         kind = self.types.get(name or "")
         return kind.dtype if isinstance(kind, TensorType) else ""
+
+    def input_dtype(self, operation: Operation, parameter: str) -> str:
+        """The element type of the tensor that a parameter reads; empty for other values."""
+        return self.dtype(self.name(operation, parameter))
 
     def elements(self, name: str | None) -> int:
         """Elements of a tensor, counting open dimensions as one."""

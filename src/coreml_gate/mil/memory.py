@@ -123,7 +123,7 @@ def _im2col(operation: Operation, values: Values) -> Iterator[Overhead]:
     weight = values.shape(operation, "weight")
     if weight is None or math.prod(weight[2:]) < LARGE_KERNEL or weight[1] == 1:
         return
-    result = values.shape_of(operation.outputs[0].name)
+    result = values.shape_of(operation.name)
     columns = math.prod(weight[1:]) * math.prod(result[2:]) * result[0]
     text = f"{math.prod(weight[1:])} values for each of {_times(result[2:])} places"
     yield Overhead("im2col", operation.name, columns * _element_bytes(operation), False, text)  # noqa: FBT003 - a field
@@ -137,7 +137,7 @@ def _attention_scores(operation: Operation, values: Values) -> Overhead:
     """
     query = values.shape(operation, "query") or (0, 0)
     key = values.shape(operation, "key") or (0, 0)
-    heads = values.shape_of(operation.outputs[0].name)[:-2]
+    heads = values.shape_of(operation.name)[:-2]
     scores = math.prod(heads) * query[-2] * key[-2]
     text = f"scores {_times((*heads, query[-2], key[-2]))}"
     return Overhead("attention-scores", operation.name, scores * _element_bytes(operation), False, text)  # noqa: FBT003 - a field

@@ -103,7 +103,7 @@ def modules_of(function: Function, names: ModuleNames = UNKNOWN) -> Mapping[str,
         weights = (name for name in operation.reads() if values.is_stored(name) and values.is_weight(name))
         own = next(filter(None, map(module_of_weight, weights)), "")
         if not own and operation.type in _CONVOLUTIONS:
-            own = names.of_convolution(operation.outputs[0].name)
+            own = names.of_convolution(operation.name)
         inherited = (of_value.get(name, "") for name in operation.reads() if operation.name not in layers)
         module = own or next(filter(None, inherited), "")
         found[operation.name] = names.of(module)

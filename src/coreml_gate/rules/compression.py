@@ -101,7 +101,7 @@ def coarse_palette(program: Index) -> Iterator[Match]:
     """One small lookup table serves many weights."""
     for operation in program.of("constexpr_lut_to_dense"):
         bits, tables = bits_of(program, operation), _tables(program, operation)
-        elements = program.elements(operation.outputs[0].name)
+        elements = program.elements(operation.name)
         if 0 < bits <= _FEW_BITS and tables == 1 and elements >= _COARSE_ELEMENTS:
             yield Match(operation.name, f"one table of {2**bits} values for {elements} weights")
 
@@ -121,7 +121,7 @@ def _tables(program: Index, operation: Operation) -> int:
 def heavy_scales(program: Index) -> Iterator[Match]:
     """Scales or lookup tables take up most of what compression saves."""
     for operation in program.of("constexpr_blockwise_shift_scale", "constexpr_lut_to_dense"):
-        bits, elements = bits_of(program, operation), program.elements(operation.outputs[0].name)
+        bits, elements = bits_of(program, operation), program.elements(operation.name)
         held = (_held(program, operation, parameter) for parameter in operation.inputs)
         stored = sum(constant.stored_bytes for constant in held if constant is not None)
         reached = 8 * stored / max(elements, 1)
@@ -140,6 +140,6 @@ def dense_sparse_weight(program: Index) -> Iterator[Match]:
     """A weight is stored as sparse, but most of its elements are not zero."""
     for operation in program.of("constexpr_sparse_to_dense"):
         held = _held(program, operation, "nonzero_data")
-        share = 0.0 if held is None else held.array.size / program.elements(operation.outputs[0].name)
+        share = 0.0 if held is None else held.array.size / program.elements(operation.name)
         if share > _SPARSE_SHARE:
             yield Match(operation.name, f"{share:.0%} of its weights are not zero")

@@ -48,8 +48,7 @@ def unread_input(program: Index) -> Iterator[Match]:
 
 def _leads_nowhere(program: Index, operation: Operation) -> bool:
     """Whether only an unused identity reads the input, which coremltools adds to unread inputs."""
-    name = operation.outputs[0].name
-    return name not in program.readers and name not in program.function.block.outputs
+    return operation.name not in (*program.readers, *program.function.block.outputs)
 
 
 @rule(
@@ -112,8 +111,8 @@ def narrowed_integers(package: Package) -> Iterator[Match]:
             continue
         if bounds.greatest(name) <= _GREATEST_SHORT:
             continue
-        for reader in program.readers.get(operation.outputs[0].name, ()):
-            if program.name(reader, "x") == operation.outputs[0].name and reader.type.startswith("gather"):
+        for reader in program.readers.get(operation.name, ()):
+            if program.name(reader, "x") == operation.name and reader.type.startswith("gather"):
                 yield Match(operation.name, f"integers gathered by `{reader.name}` are cut to {dtype}")
 
 

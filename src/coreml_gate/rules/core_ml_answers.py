@@ -33,7 +33,7 @@ def flexible_roll(program: Index) -> Iterator[Match]:
     for operation in program.of("mod"):
         shift = program.scalar(operation, "x")
         ranged = any(user.type == "sub" for user in program.users(operation))
-        if shift is not None and shift < 0 and ranged and program.dtype(operation.outputs[0].name) == "int32":
+        if shift is not None and shift < 0 and ranged and program.dtype(operation.name) == "int32":
             yield Match(operation.name, f"the shift {shift:g} modulo a size that is computed stays {shift:g}")
 
 
@@ -81,7 +81,7 @@ def _beyond(program: Index, operation: Operation) -> Iterator[int]:
         return
     steps = np.ones_like(kernel) if strides is None else strides
     around = np.zeros(2 * kernel.size, np.int64) if pad is None else pad
-    sizes = program.shape(program.name(operation, "x"))[2:]
+    sizes = program.input_shape(operation, "x")[2:]
     for place, size in enumerate(sizes):
         if size is not None:
             span = size + int(around[2 * place]) + int(around[2 * place + 1]) - int(kernel.flat[place])
@@ -170,7 +170,7 @@ def gather_outside(program: Index) -> Iterator[Match]:
     """A constant index is out of range."""
     for operation in program.of("gather"):
         indices, axis = program.numbers(operation, "indices"), program.scalar(operation, "axis") or 0.0
-        shape = program.shape(program.name(operation, "x"))
+        shape = program.input_shape(operation, "x")
         size = shape[int(axis)] if -len(shape) <= int(axis) < len(shape) else None
         if indices is None or size is None or not indices.size:
             continue
@@ -220,8 +220,8 @@ def _has_no_pad_value(program: Index, operation: Operation) -> bool:
 def sorted_ties(program: Index) -> Iterator[Match]:
     """The order of integers is computed (argsort), and ties are likely."""
     for operation in program.of("argsort"):
-        if program.dtype(program.name(operation, "x")) in _INTEGERS:
-            yield Match(operation.name, f"`argsort` of {program.dtype(program.name(operation, 'x'))}")
+        if program.input_dtype(operation, "x") in _INTEGERS:
+            yield Match(operation.name, f"`argsort` of {program.input_dtype(operation, 'x')}")
 
 
 @rule(
@@ -270,6 +270,6 @@ def integer_beyond_float32(program: Index) -> Iterator[Match]:
 def prelu_by_channel(program: Index) -> Iterator[Match]:
     """A PReLU on a tensor of rank 3 or 5 has one slope per channel."""
     for operation in program.of("prelu"):
-        alpha, rank = program.numbers(operation, "alpha"), len(program.shape(program.name(operation, "x")))
+        alpha, rank = program.numbers(operation, "alpha"), len(program.input_shape(operation, "x"))
         if rank in {3, 5} and alpha is not None and float(np.ptp(alpha)) > 0:
             yield Match(operation.name, f"{alpha.size} slopes on {rank} axes")

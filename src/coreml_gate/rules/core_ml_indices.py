@@ -195,7 +195,7 @@ def strided_slice_before_ios_17(program: Index) -> Iterator[Match]:
         return
     for operation in program.of("slice_by_index"):
         stride, end = program.numbers(operation, "stride"), program.numbers(operation, "end")
-        shape = program.shape(program.name(operation, "x"))
+        shape = program.input_shape(operation, "x")
         if stride is None or end is None or not shape or len(shape) != stride.size:
             continue
         if int(stride.flat[-1]) > 1 and shape[-1] is not None and 0 < int(end.flat[-1]) < shape[-1]:

@@ -26,7 +26,7 @@ _PITFALLS: Final = "https://github.com/sbryngelson/ane-guide (part-5-practice/19
 def instance_norm_of_rank_5(program: Index) -> Iterator[Match]:
     """An instance norm runs on a tensor of rank 5."""
     for operation in program.of("instance_norm"):
-        if len(program.shape(program.name(operation, "x"))) == _FIVE_AXES:
+        if len(program.input_shape(operation, "x")) == _FIVE_AXES:
             yield Match(operation.name, "`instance_norm` of five axes")
 
 
@@ -41,7 +41,7 @@ def instance_norm_of_rank_5(program: Index) -> Iterator[Match]:
 def attention_of_three_axes(program: Index) -> Iterator[Match]:
     """A fused attention has operands of rank 3."""
     for operation in program.of("scaled_dot_product_attention"):
-        if len(program.shape(program.name(operation, "query"))) == _THREE_AXES:
+        if len(program.input_shape(operation, "query")) == _THREE_AXES:
             yield Match(operation.name, "`scaled_dot_product_attention` of three axes")
 
 
@@ -139,7 +139,7 @@ def gru_of_two_biases(program: Index) -> Iterator[Match]:
 def flexible_crop(program: Index) -> Iterator[Match]:
     """Boxes are cropped out of a tensor with a flexible batch or channel axis."""
     for operation in program.of("crop_resize"):
-        shape = program.shape(program.name(operation, "x"))
+        shape = program.input_shape(operation, "x")
         if None in shape[:2]:
             yield Match(operation.name, f"`crop_resize` of {_written(program, operation)}")
 
@@ -222,7 +222,7 @@ def squeeze_of_a_long_axis(program: Index) -> Iterator[Match]:
 def flexible_batch_to_space(program: Index) -> Iterator[Match]:
     """A batch_to_space has an operand of flexible shape."""
     for operation in program.of("batch_to_space"):
-        if None in program.shape(program.name(operation, "x")):
+        if None in program.input_shape(operation, "x"):
             yield Match(operation.name, "`batch_to_space` of a flexible shape")
 
 
@@ -236,7 +236,7 @@ def flexible_batch_to_space(program: Index) -> Iterator[Match]:
 def norm_off_the_last_axes(program: Index) -> Iterator[Match]:
     """An FP16 layer norm runs over axes other than the last ones."""
     for operation in program.of("layer_norm"):
-        axes, rank = program.numbers(operation, "axes"), len(program.shape(program.name(operation, "x")))
+        axes, rank = program.numbers(operation, "axes"), len(program.input_shape(operation, "x"))
         if axes is None or not rank or not program.is_half(operation):
             continue
         places = sorted(int(axis) % rank for axis in axes.reshape(-1))
@@ -270,7 +270,7 @@ def suppression_at_zero(program: Index) -> Iterator[Match]:
 def resize_of_three_axes(program: Index) -> Iterator[Match]:
     """An image without a batch axis is resized."""
     for operation in program.of("resize_bilinear"):
-        if len(program.shape(program.name(operation, "x"))) == _THREE_AXES:
+        if len(program.input_shape(operation, "x")) == _THREE_AXES:
             yield Match(operation.name, f"`resize_bilinear` of {_written(program, operation)}")
 
 
@@ -328,7 +328,7 @@ def vanishing_epsilon(program: Index) -> Iterator[Match]:
 def response_norm_off_four_axes(program: Index) -> Iterator[Match]:
     """A local response norm runs on a tensor whose rank is not 4."""
     for operation in program.of("local_response_norm"):
-        rank = len(program.shape(program.name(operation, "x")))
+        rank = len(program.input_shape(operation, "x"))
         if rank not in {0, _FOUR_AXES}:
             yield Match(operation.name, f"`local_response_norm` of {_written(program, operation)}")
 

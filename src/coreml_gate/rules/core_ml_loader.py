@@ -72,8 +72,8 @@ def padded_borders(program: Index) -> Iterator[Match]:
 def linear_of_integers(program: Index) -> Iterator[Match]:
     """A linear layer computes in integers."""
     for operation in program.of("linear"):
-        if program.dtype(program.name(operation, "x")) in _INTEGERS:
-            yield Match(operation.name, f"`linear` of {program.dtype(program.name(operation, 'x'))}")
+        if program.input_dtype(operation, "x") in _INTEGERS:
+            yield Match(operation.name, f"`linear` of {program.input_dtype(operation, 'x')}")
 
 
 @rule(
@@ -121,7 +121,7 @@ def reduced_scalar(program: Index) -> Iterator[Match]:
 def scattered_norm_axes(program: Index) -> Iterator[Match]:
     """A layer norm runs over axes that are not adjacent."""
     for operation in program.of("layer_norm"):
-        axes, rank = program.numbers(operation, "axes"), len(program.shape(program.name(operation, "x")))
+        axes, rank = program.numbers(operation, "axes"), len(program.input_shape(operation, "x"))
         if axes is None or not rank:
             continue
         order = sorted(int(axis) % rank for axis in axes.reshape(-1))
@@ -140,7 +140,7 @@ def scalar_index_of_rank_5(program: Index) -> Iterator[Match]:
     """A single index is gathered from a tensor of rank 5."""
     for operation in program.of("gather"):
         kind = _type(program, operation, "indices")
-        rank = len(program.shape(program.name(operation, "x")))
+        rank = len(program.input_shape(operation, "x"))
         if rank == _GREATEST_RANK and kind is not None and kind.ranked and not kind.shape:
             yield Match(operation.name, "`gather` with a scalar index from five axes")
 
@@ -155,7 +155,7 @@ def scalar_index_of_rank_5(program: Index) -> Iterator[Match]:
 def batch_norm_of_rank_5(program: Index) -> Iterator[Match]:
     """A batch norm runs on a tensor of rank 5."""
     for operation in program.of("batch_norm"):
-        if len(program.shape(program.name(operation, "x"))) == _GREATEST_RANK:
+        if len(program.input_shape(operation, "x")) == _GREATEST_RANK:
             yield Match(operation.name, "`batch_norm` of five axes")
 
 
@@ -261,7 +261,7 @@ def flexible_mean_on_ios_15(program: Index) -> Iterator[Match]:
     if program.function.opset > _IOS15:
         return
     for operation in program.of("reduce_mean"):
-        shape = program.shape(program.name(operation, "x"))
+        shape = program.input_shape(operation, "x")
         if None in shape:
             yield Match(operation.name, f"`reduce_mean` of {_type(program, operation, 'x')}")
 

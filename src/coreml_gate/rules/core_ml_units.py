@@ -87,7 +87,7 @@ def rounded_on_the_engine(program: Index) -> Iterator[Match]:
 def attention_of_many(program: Index) -> Iterator[Match]:
     """A fused attention has a batch of 10 or more."""
     for operation in program.of("scaled_dot_product_attention"):
-        shape = program.shape(program.name(operation, "query"))
+        shape = program.input_shape(operation, "query")
         if shape and (shape[0] or 0) >= _WRONG_BATCH:
             yield Match(operation.name, f"a batch of {shape[0]}")
 
@@ -171,7 +171,7 @@ def crop_outside_in_half(program: Index) -> Iterator[Match]:
 def split_of_a_flexible_shape(program: Index) -> Iterator[Match]:
     """An axis of flexible length is split."""
     for operation in program.of("split"):
-        shape, axis = program.shape(program.name(operation, "x")), program.scalar(operation, "axis")
+        shape, axis = program.input_shape(operation, "x"), program.scalar(operation, "axis")
         if axis is not None and -len(shape) <= axis < len(shape) and shape[int(axis)] is None:
             yield Match(operation.name, f"`split` of the axis {int(axis)}, whose length is flexible")
 
@@ -214,7 +214,7 @@ def _weight_shape(program: Index, operation: Operation) -> tuple[int, ...]:
     value = program.numbers(operation, "weight")
     if value is not None:
         return value.shape
-    return tuple(size or 0 for size in program.shape(program.name(operation, "weight")))
+    return tuple(size or 0 for size in program.input_shape(operation, "weight"))
 
 
 @rule(
@@ -296,7 +296,7 @@ def transposed_to_a_shape(program: Index) -> Iterator[Match]:
     """A transposed convolution has an output shape that does not follow from its input."""
     for operation in program.of("conv_transpose"):
         wanted, strides = program.numbers(operation, "output_shape"), program.numbers(operation, "strides")
-        shape, weight = program.shape(program.name(operation, "x")), _weight_shape(program, operation)
+        shape, weight = program.input_shape(operation, "x"), _weight_shape(program, operation)
         pad = program.numbers(operation, "pad")
         if wanted is None or strides is None or None in shape or len(weight) < len(shape):
             continue

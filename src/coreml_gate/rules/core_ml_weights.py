@@ -43,8 +43,8 @@ def compressed_vector(program: Index) -> Iterator[Match]:
     for operation in program.packed:
         users = program.users(operation)
         expanded = any(user.type.startswith("constexpr_") for user in users)
-        if users and not expanded and len(program.shape(operation.outputs[0].name)) <= 1:
-            yield Match(operation.name, f"`{operation.type}` of {program.types[operation.outputs[0].name]}")
+        if users and not expanded and len(program.shape(operation.name)) <= 1:
+            yield Match(operation.name, f"`{operation.type}` of {program.types[operation.name]}")
 
 
 @rule(
@@ -78,9 +78,9 @@ def palette_of_integers(program: Index) -> Iterator[Match]:
 def scale_per_weight(program: Index) -> Iterator[Match]:
     """Every 4-bit weight has its own scale."""
     for operation in program.of("constexpr_blockwise_shift_scale"):
-        scale = program.shape(program.name(operation, "scale")) or _constant_shape(program, operation)
-        shape = program.shape(operation.outputs[0].name)
-        bits = program.dtype(program.name(operation, "data"))
+        scale = program.input_shape(operation, "scale") or _constant_shape(program, operation)
+        shape = program.shape(operation.name)
+        bits = program.input_dtype(operation, "data")
         if bits in {"int4", "uint4"} and len(shape) > 1 and scale[1:] == shape[1:]:
             yield Match(operation.name, f"{bits}, scales of the shape {list(scale)} for {list(shape)}")
 

@@ -62,9 +62,9 @@ def attention_memory(program: Index) -> Iterator[Match]:
     """Attention scores take more than 64 MB."""
     for operation in program.of("softmax"):
         made = program.maker(operation, "x")
-        size = program.bytes(operation.outputs[0].name)
+        size = program.bytes(operation.name)
         if made is not None and size >= _SCORES:
-            kind = program.types[operation.outputs[0].name]
+            kind = program.types[operation.name]
             yield Match(
                 operation.name, f"scores {kind} take {size / _MB:.0f} MB, twice while they are normalised"
             )
@@ -115,8 +115,8 @@ def large_states(program: Index) -> Iterator[Match]:
 def im2col_memory(program: Index) -> Iterator[Match]:
     """Unfolding the input of a convolution (im2col) would take more than 256 MB."""
     for operation in program.of("conv"):
-        kernel = program.shape(program.name(operation, "weight"))[1:]
-        space = program.shape(operation.outputs[0].name)[2:]
+        kernel = program.input_shape(operation, "weight")[1:]
+        space = program.shape(operation.name)[2:]
         grouped = (program.scalar(operation, "groups") or 1) > 1
         if not kernel or not space or grouped:
             continue

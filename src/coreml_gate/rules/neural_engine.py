@@ -73,7 +73,7 @@ def dilated_convolution(program: Index) -> Iterator[Match]:
 def run_time_gather(program: Index) -> Iterator[Match]:
     """Many elements are gathered by computed indices."""
     for operation in program.of("gather", "gather_along_axis", "gather_nd"):
-        large = program.elements(operation.outputs[0].name) >= _MANY_ELEMENTS
+        large = program.elements(operation.name) >= _MANY_ELEMENTS
         if large and program.name(operation, "indices") in program.varying:
             yield Match(operation.name, f"`{operation.type}` with indices known only at run time")
 
@@ -115,9 +115,9 @@ def integer_arithmetic(program: Index) -> Iterator[Match]:
     for operation in program.of(
         "add", "sub", "mul", "floor_div", "mod", "equal", "greater", "less", "select"
     ):
-        name = program.name(operation, "a" if operation.type == "select" else "x")
-        if program.dtype(name) == "int32" and program.elements(operation.outputs[0].name) >= _MANY_ELEMENTS:
-            count = program.elements(operation.outputs[0].name)
+        dtype = program.input_dtype(operation, "a" if operation.type == "select" else "x")
+        count = program.elements(operation.name)
+        if dtype == "int32" and count >= _MANY_ELEMENTS:
             yield Match(operation.name, f"`{operation.type}` on {count} int32 elements")
 
 
@@ -131,7 +131,7 @@ def integer_arithmetic(program: Index) -> Iterator[Match]:
 def three_dimensional_layer(program: Index) -> Iterator[Match]:
     """A convolution or a pool runs over three dimensions."""
     for operation in program.of("conv", "conv_transpose", "max_pool", "avg_pool"):
-        shape = program.shape(program.name(operation, "x"))
+        shape = program.input_shape(operation, "x")
         if len(shape) == 5:  # noqa: PLR2004 - batch, channels and three axes of space
             yield Match(operation.name, f"`{operation.type}` over three dimensions")
 
@@ -163,7 +163,7 @@ def large_stride(program: Index) -> Iterator[Match]:
     """A convolution has large strides."""
     for operation in program.of("conv"):
         strides = program.numbers(operation, "strides")
-        kernel = program.shape(program.name(operation, "weight"))[2:]
+        kernel = program.input_shape(operation, "weight")[2:]
         if strides is None or not kernel or int(np.prod(strides)) <= _LARGE_STRIDE**2:
             continue
         if tuple(strides.reshape(-1).tolist()) != tuple(kernel):  # a patch embedding is not a problem
@@ -182,8 +182,8 @@ def large_stride(program: Index) -> Iterator[Match]:
 def no_engine_path(program: Index) -> Iterator[Match]:
     """Many elements go through an operation that no Neural Engine runs."""
     for operation in program.of(*_NO_ENGINE_PATH):
-        elements = program.elements(program.name(operation, "x") or operation.outputs[0].name)
-        if elements >= _MANY_ELEMENTS and operation.outputs[0].name in program.varying:
+        elements = program.elements(program.name(operation, "x") or operation.name)
+        if elements >= _MANY_ELEMENTS and operation.name in program.varying:
             yield Match(operation.name, f"`{operation.type}` of {elements:,} elements")
 
 
@@ -198,7 +198,7 @@ def no_engine_path(program: Index) -> Iterator[Match]:
 def matmul_of_rank_5(program: Index) -> Iterator[Match]:
     """Matrices of rank 5 are multiplied in FP16."""
     for operation in program.of("matmul"):
-        if len(program.shape(operation.outputs[0].name)) == _FIVE_AXES and program.is_half(operation):
+        if len(program.shape(operation.name)) == _FIVE_AXES and program.is_half(operation):
             yield Match(operation.name, "`matmul` of five axes")
 
 
@@ -214,9 +214,9 @@ def matmul_of_rank_5(program: Index) -> Iterator[Match]:
 def sine_before_a15(program: Index) -> Iterator[Match]:
     """Many sines or cosines are computed while the model runs."""
     for operation in program.of("sin", "cos"):
-        name = operation.outputs[0].name
-        if name in program.varying and program.elements(name) >= _MANY_ELEMENTS:
-            yield Match(operation.name, f"`{operation.type}` of {program.elements(name):,} elements")
+        count = program.elements(operation.name)
+        if operation.name in program.varying and count >= _MANY_ELEMENTS:
+            yield Match(operation.name, f"`{operation.type}` of {count:,} elements")
 
 
 @rule(
@@ -333,7 +333,7 @@ def unfolded_batch_norm(program: Index) -> Iterator[Match]:
     """A batch norm after a convolution was not folded into it."""
     for operation in program.of("batch_norm"):
         made = program.producers.get(program.name(operation, "x") or "")
-        alone = made is not None and len(program.readers.get(made.outputs[0].name, ())) == 1
+        alone = made is not None and len(program.readers.get(made.name, ())) == 1
         if made is not None and alone and made.type in {"conv", "conv_transpose"}:
             yield Match(operation.name, f"not folded into `{made.name}` before it")
 

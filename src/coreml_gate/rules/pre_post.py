@@ -78,7 +78,7 @@ def _entry(view: Index, feature: Feature) -> _Entry:
         if step is None or factor is None:
             return _Entry(feature, scale, bias, step)
         scale, bias = scale * factor[0], bias * factor[0] + factor[1]
-        name = step.outputs[0].name
+        name = step.name
 
 
 def _factor(view: Index, step: Operation) -> tuple[float, NDArray[np.float64]] | None:

@@ -62,7 +62,7 @@ def _wide_summands(program: Index) -> Iterator[tuple[Operation, Array]]:
     for operation in program.of("add", "sub", "mul", "select"):
         narrowed = any(
             reader.type == "cast" and program.text(reader, "dtype") == "fp16"
-            for reader in program.readers.get(operation.outputs[0].name, ())
+            for reader in program.readers.get(operation.name, ())
         )
         for parameter in ("x", "y", "a", "b") if narrowed else ():
             constant = program.numbers(operation, parameter)
@@ -205,12 +205,9 @@ def _rows(program: Index, gather: Operation) -> int:
 def fp16_cast_pairs(program: Index) -> Iterator[Match]:
     """A single operation runs in float32 between two casts."""
     for operation in program.of("cast"):
-        if (
-            program.text(operation, "dtype") != "fp32"
-            or program.dtype(program.name(operation, "x")) != "fp16"
-        ):
+        if program.text(operation, "dtype") != "fp32" or program.input_dtype(operation, "x") != "fp16":
             continue
-        readers = program.readers.get(operation.outputs[0].name, ())
+        readers = program.readers.get(operation.name, ())
         if len(readers) == 1 and _is_narrowed_at_once(program, readers[0]):
             yield _alone(program, readers[0])
 
@@ -232,7 +229,7 @@ def _alone(program: Index, operation: Operation) -> Match:
 
 
 def _is_narrowed_at_once(program: Index, operation: Operation) -> bool:
-    readers = program.readers.get(operation.outputs[0].name, ())
+    readers = program.readers.get(operation.name, ())
     return bool(readers) and all(
         reader.type == "cast" and program.text(reader, "dtype") == "fp16" for reader in readers
     )

@@ -25,16 +25,20 @@ class Wiring:
         self.known = {**known, **constants(block)}
         self.makers = producers_in(block.operations)
 
+    def maker(self, name: Argument) -> Operation | None:
+        """The operation that gives a value."""
+        return self.makers.get(name) if isinstance(name, str) else None
+
     def made(self, name: Argument, kind: str) -> Operation:
         """The operation of this kind that gives ``name``."""
-        made = self.makers.get(name) if isinstance(name, str) else None
+        made = self.maker(name)
         if made is None or made.type != kind:
             raise OtherFormError
         return made
 
     def behind_casts(self, name: Argument) -> Argument:
         """The value before one or more casts."""
-        made = self.makers.get(name) if isinstance(name, str) else None
+        made = self.maker(name)
         return name if made is None or made.type != "cast" else self.behind_casts(argument(made, "x"))
 
     def values(self, name: Argument) -> list[MilValue]:

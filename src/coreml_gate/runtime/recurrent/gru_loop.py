@@ -94,7 +94,7 @@ class _Reader:
 
     def _written(self, name: str, place: str) -> tuple[Argument, Argument]:
         """The new state, and the rows to which it is added at ``place``: the states, or a cast of them."""
-        made = self._wiring.makers.get(name)
+        made = self._wiring.maker(name)
         scatter = self._wiring.made(argument(made, "x") if made and made.type == "cast" else name, "scatter")
         demand(argument(scatter, "indices") == place)
         self._wiring.demand_values(scatter, {"axis": [0], "mode": ["add"], "validate_indices": [False]})
@@ -145,7 +145,7 @@ class _Reader:
         """Whether it is the counter, possibly cast or adjusted for negative values, which never occur."""
         if name == self._counter:
             return True
-        made = self._wiring.makers.get(name) if isinstance(name, str) else None
+        made = self._wiring.maker(name)
         if made is not None and made.type == "cast":
             return dtype(made) in _COUNTER_CASTS and self._is_counter(argument(made, "x"))
         if made is None or made.type != "select":

@@ -166,7 +166,7 @@ class _Grouping:
         found: set[str] = set()
         left = list(last.states)
         while left:
-            made = self._wiring.makers.get(left.pop())
+            made = self._wiring.maker(left.pop())
             if made is None or made.type == "const" or made.name in found:
                 continue
             found.add(made.name)

@@ -79,14 +79,14 @@ class _InputReader:
     def _made(self, name: Argument) -> Operation:
         """The operation that gives the value before changes of shape."""
         name = self._unshaped(name)
-        made = self._wiring.makers.get(name) if isinstance(name, str) else None
+        made = self._wiring.maker(name)
         if made is None:
             raise OtherFormError
         self._seen.add(made.name)
         return made
 
     def _unshaped(self, name: Argument) -> Argument:
-        made = self._wiring.makers.get(name) if isinstance(name, str) else None
+        made = self._wiring.maker(name)
         if made is None or made.type not in SHAPES_ALONE:
             return name
         self._seen.add(made.name)

@@ -164,7 +164,7 @@ class TurnReader:
         if constant is not None:
             return (constant,)
         name = self._unshaped(self._piece(name, piece))
-        made = self._wiring.makers.get(name) if isinstance(name, str) else None
+        made = self._wiring.maker(name)
         if made is not None and made.type == "linear":
             return self._product(made, ("weight", True), self._parameter(argument(made, "bias")))
         if made is not None and made.type == "matmul":
@@ -208,7 +208,7 @@ class TurnReader:
 
     def _unshaped(self, name: Argument) -> Argument:
         """The value before operations that only change its shape."""
-        made = self._wiring.makers.get(name) if isinstance(name, str) else None
+        made = self._wiring.maker(name)
         return name if made is None or made.type not in SHAPES_ALONE else self._unshaped(argument(made, "x"))
 
     def _only(self, name: Argument, kind: str) -> Argument:
