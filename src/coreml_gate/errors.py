@@ -36,6 +36,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Final
 
 INTERNAL_ERROR_EXIT_CODE = 70
+_NOT_FOUND: Final = 404
 _WORDS: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
@@ -250,6 +251,11 @@ class GitHubError(GateError):
     ) -> None:
         super().__init__(message, hint, lines=lines)
         self.status = status
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether GitHub knows no such thing, or hides it from this token."""
+        return self.status == _NOT_FOUND
 
 
 class TokenError(GitHubError):

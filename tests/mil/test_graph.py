@@ -4,20 +4,13 @@ import pytest
 from coreml_gate.errors import PackageError
 from coreml_gate.mil.graph import Live, captured, histogram, last_uses, peak
 from coreml_gate.mil.ir import Block, Constant, Function, ListType, Operation, StateType, TensorType, Value
-
-
-def tensor(name: str, *shape: int | None, dtype: str = "fp16") -> Value:
-    return Value(name, TensorType(dtype, shape))
+from tests.mil.programs import function, tensor
 
 
 def operation(kind: str, output: Value, *reads: str, blocks: tuple[Block, ...] = ()) -> Operation:
     names = ("x", "y", "z")
     inputs = {name: (read,) for name, read in zip(names, reads, strict=False)}
     return Operation(kind, output.name, inputs, {}, (output,), blocks)
-
-
-def function(inputs: tuple[Value, ...], *operations: Operation, outputs: tuple[str, ...]) -> Function:
-    return Function("main", 17, inputs, Block(inputs, operations, outputs))
 
 
 RESIDUAL = function(

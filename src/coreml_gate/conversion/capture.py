@@ -27,8 +27,6 @@ from coreml_gate.engines.source import Source, restored
 from coreml_gate.record import Route
 from coreml_gate.wording import listed, names_and_more
 
-"""``export`` is what coremltools documents: attention, normalisations and activations stay whole. Where its
-converters refuse them, ``decomposed`` reduces the program to core ATen, by torch's own decompositions."""
 _SHOWN_PLACES = 3
 _PRIMITIVES: Final = "prims"
 """The namespace of the primitives of torch's reference implementations."""
@@ -199,6 +197,8 @@ _ROUTES: Mapping[Route, Callable[[Source, Samples, ModelConfig], Captured]] = {
     "decomposed": partial(_export, decomposes=True),
     "trace": _trace,
 }
+"""``export`` is what coremltools documents: attention, normalisations and activations stay whole. Where its
+converters refuse them, ``decomposed`` reduces the program to core ATen, by torch's own decompositions."""
 
 
 def _is_recurrent(source: Source) -> bool:

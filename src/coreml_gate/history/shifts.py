@@ -18,7 +18,6 @@ from coreml_gate.wording import short
 
 LEAST_COMMITS: Final = 4
 """Two on either side of a change, because a single one may be an outlier."""
-"""Characters of a commit's hash."""
 _SIDE: Final = 2
 _PENALTY: Final = 5.0
 """Times log(n), for data with a standard deviation of 1. BIC takes 2; with 5, 1 of 400 series of 60 figures

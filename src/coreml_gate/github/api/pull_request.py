@@ -22,7 +22,6 @@ READ: Final = "pull-requests: read"
 MAX_COMMENTS: Final = 1_000
 MAX_OF_BRANCH: Final = 100
 """Most open pull requests of one branch that are read."""
-_NOT_FOUND: Final = 404
 _WRITERS: Final = ("admin", "write")
 _GHOST: Final = "ghost"
 """The account that GitHub's pages show in the place of a deleted one."""
@@ -158,7 +157,7 @@ def may_write(client: Client, login: str) -> bool:
         with requesting(f"permission of {login}", "metadata: read"):
             return client.repository.get_collaborator_permission(login) in _WRITERS
     except GitHubError as error:
-        if error.status != _NOT_FOUND:
+        if not error.is_missing:
             raise
         return False
 
@@ -186,7 +185,7 @@ def _read_text(client: Client, reference: str, path: str) -> str | None:
             require_size(found.size, f"{path} at {short(reference)}")
             return found.decoded_content.decode("utf-8")
     except GitHubError as error:
-        if error.status != _NOT_FOUND:
+        if not error.is_missing:
             raise
         return None
     except (UnicodeDecodeError, AssertionError) as error:

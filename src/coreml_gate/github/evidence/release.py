@@ -14,7 +14,6 @@ from coreml_gate.github.evidence.baseline import BaselineQuery, find
 from coreml_gate.record import Record, parse_record
 from coreml_gate.wording import short
 
-_NOT_FOUND: Final = 404
 _UPLOAD_AGAIN: Final = "upload the record.json of the release's own commit under this name."
 
 
@@ -40,7 +39,7 @@ def last_release(client: Client) -> Release:
             commit = client.repository.get_commits(sha=found.tag_name)[0].sha
             return Release(found.tag_name, commit, tuple(_facts(each, commit) for each in found.assets))
     except GitHubError as error:
-        if error.status != _NOT_FOUND:
+        if not error.is_missing:
             raise
         raise ArtifactError("no comparison with the last release: there is none yet.") from None
 

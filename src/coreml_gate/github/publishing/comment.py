@@ -21,9 +21,7 @@ from coreml_gate.report.markdown import marker
 from coreml_gate.verdict import Finding, Status, Verdict
 from coreml_gate.wording import short
 
-"""Who writes with the token of a workflow."""
 PERMISSION: Final = "pull-requests: write"
-_NOT_FOUND: Final = 404
 _QUIET: Final = (Status.PASS, Status.SKIPPED)
 
 
@@ -123,7 +121,7 @@ def _update(thread: Thread, comment: IssueComment, body: str) -> Posted:
         with requesting(f"comment {comment.id} on pull request {thread.pull_request}", PERMISSION):
             comment.edit(body)
     except GitHubError as error:
-        if error.status != _NOT_FOUND:
+        if not error.is_missing:
             raise
         return _create(thread, body)
     return Posted("updated", comment.id, comment.html_url)
@@ -135,7 +133,7 @@ def delete(comment: IssueComment | PullRequestComment) -> None:
         with requesting(f"comment {comment.id}", PERMISSION):
             comment.delete()
     except GitHubError as error:
-        if error.status != _NOT_FOUND:
+        if not error.is_missing:
             raise
 
 
