@@ -123,8 +123,8 @@ def test_a_psnr_has_tenths_unless_its_limit_is_closer(
 
 @pytest.mark.attack("foreign text")
 def test_a_fall_that_is_too_far_is_seen_in_the_figures() -> None:
-    assert fallen(40.04, 37.01, 3, decibels) == ("40.04 dB", "37.01 dB")
-    assert fallen(47.2, 40.1, 3, decibels) == ("47.2 dB", "40.1 dB")
+    assert fallen(40.04, 37.01, 3) == ("40.04 dB", "37.01 dB")
+    assert fallen(47.2, 40.1, 3) == ("47.2 dB", "40.1 dB")
 
 
 @pytest.mark.attack("foreign text")

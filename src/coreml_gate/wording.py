@@ -50,9 +50,9 @@ def apart(
     return _clearest(texts, lambda pair: _order(*map(_read, pair)) == _order(value, limit))
 
 
-def fallen(before: float, after: float, limit: float, write: Write, digits: int = 3) -> tuple[str, str]:
-    """Two figures as text, with as many digits as show that their difference is more than the limit."""
-    texts = ((write(before, more), write(after, more)) for more in range(digits, _MOST_DIGITS))
+def fallen(before: float, after: float, limit: float) -> tuple[str, str]:
+    """Two PSNRs as text, with as many digits as show that their difference is more than the limit."""
+    texts = ((decibels(before, more), decibels(after, more)) for more in range(3, _MOST_DIGITS))
     return _clearest(texts, lambda pair: _between(*pair) > Decimal(limit))
 
 

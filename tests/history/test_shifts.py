@@ -24,7 +24,7 @@ def kinds(found: Series) -> list[str]:
 def test_a_step_is_found_at_its_commit_with_both_levels() -> None:
     (step,) = shifts(series([4e6] * 10 + [4.4e6] * 5))
     assert (step.kind, step.before, step.after) == ("step", 4e6, 4.4e6)
-    assert step.commits == (f"{9:040x}", f"{10:040x}")
+    assert (step.since.commit, step.first.commit) == (f"{9:040x}", f"{10:040x}")
 
 
 def test_one_commit_alone_may_be_an_outlier() -> None:

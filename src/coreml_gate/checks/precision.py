@@ -32,7 +32,7 @@ from coreml_gate.criteria import (
 from coreml_gate.frozen import changed
 from coreml_gate.record import RuleMatch
 from coreml_gate.verdict import Finding, Status
-from coreml_gate.wording import counted, decibels, fallen, joined, number, passing_maximum, percent
+from coreml_gate.wording import counted, fallen, joined, number, passing_maximum, percent
 
 NAME: Final = "precision"
 _WRAP: Final = 2**16
@@ -125,7 +125,7 @@ def _drop(head_psnr: float | None, base: Group, limits: PrecisionLimits, status:
     drop = base_psnr - head_psnr
     if drop <= limits.max_psnr_drop:
         return None
-    before, after = fallen(base_psnr, head_psnr, limits.max_psnr_drop, decibels)
+    before, after = fallen(base_psnr, head_psnr, limits.max_psnr_drop)
     return Violation(
         f"PSNR fell from {before} (baseline) to {after}, allowed drop "
         f"{number(limits.max_psnr_drop)} dB (below {number(limits.drop_matters_below)} dB)",

@@ -54,11 +54,6 @@ class Shift:
             case "since release":
                 return f"since release {self.since.release}: {levels}"
 
-    @property
-    def commits(self) -> tuple[str, str]:
-        """The range of commits in which it happened."""
-        return self.since.commit, self.first.commit
-
 
 @dataclass(frozen=True)
 class _Level:

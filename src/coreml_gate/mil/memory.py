@@ -15,7 +15,7 @@ from coreml_gate.mil.graph import DECLARED, Shapes, moments
 from coreml_gate.mil.ir import Function, Operation, TensorType
 from coreml_gate.mil.values import Values, fitting
 
-NEAR_PEAK: Final = 0.95
+_NEAR_PEAK: Final = 0.95
 """Operations at this share of the peak must shrink too before the peak does."""
 OverheadKind = Literal["dilated-kernel", "attention-scores", "im2col"]
 LARGE_KERNEL: Final = 25
@@ -29,9 +29,9 @@ class Timeline:
     operations: tuple[str, ...]
     bytes: tuple[int, ...]
 
-    def near_peak(self, share: float = NEAR_PEAK) -> tuple[str, ...]:
-        """The operations, in order, at which at least ``share`` of the peak is alive."""
-        least = share * max(self.bytes, default=0)
+    def near_peak(self) -> tuple[str, ...]:
+        """The operations, in order, at which 95 % of the peak or more are alive."""
+        least = _NEAR_PEAK * max(self.bytes, default=0)
         return tuple(
             name for name, size in zip(self.operations, self.bytes, strict=True) if size >= least > 0
         )

@@ -20,7 +20,6 @@ from coreml_gate.mil.dtypes import DTYPES
 from coreml_gate.mil.ir import Argument, Constant, Operation, TensorType, Value
 from coreml_gate.mil.package import read_package
 from coreml_gate.mil.write import append_operation
-from coreml_gate.record import ModelRecord
 
 _LEAVES: Final = "coreml_gate.selftest.faulty_source:leave"
 Message = Any  # generated protobuf classes carry no types
@@ -49,10 +48,9 @@ class CannotInjectError(GateError):
 
 @dataclass(frozen=True)
 class Injection:
-    """What a fault needs: the model's configuration, its measurement, and a folder."""
+    """What a fault needs: the model's configuration, its package, and a folder."""
 
     model: ModelConfig
-    sound: ModelRecord
     package: Path
     folder: Path
 

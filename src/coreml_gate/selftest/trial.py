@@ -62,7 +62,7 @@ def trials(model: ModelConfig, bench: Workbench) -> Iterator[FaultTrial]:
     if record.problem is not None or facts is None:
         raise _unmeasurable(model, record)
     for number, fault in enumerate(FAULTS):
-        given = Injection(model, record, sound.folder / facts.path, bench.folder / f"fault{number}")
+        given = Injection(model, sound.folder / facts.path, bench.folder / f"fault{number}")
         yield _tried(fault, given, sound, bench)
     yield _lost_package(model, sound, bench)
     yield _missing_baseline(bench)
