@@ -12,12 +12,13 @@ from coreml_gate.children.output_log import OutputLog
 pytestmark = pytest.mark.attack("the model's own code")
 
 
-def test_little_is_kept_whole(tmp_path: Path) -> None:
+def test_little_is_kept_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with OutputLog(tmp_path / "log.txt") as log:
         os.write(log.input, b"one\n\ntwo\n")
     assert (tmp_path / "log.txt").read_bytes() == b"one\n\ntwo\n"
     assert log.last_lines() == ("one", "two")
-    assert log.last_lines(1) == ("two",)
+    monkeypatch.setattr(module, "TAIL_LINES", 1)
+    assert log.last_lines() == ("two",)
 
 
 def test_of_much_the_middle_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from coreml_gate.children.files import fresh_file
 
 HEAD_BYTES: Final = 2_000_000
 TAIL_BYTES: Final = 2_000_000
-_TAIL_LINES: Final = 20
+TAIL_LINES: Final = 20
 LINE_CHARACTERS: Final = 2_000
 _CHUNK: Final = 65_536
 _PIPE_BYTES: Final = 2**20
@@ -54,8 +54,8 @@ class OutputLog:
 
     def last_lines(self) -> tuple[str, ...]:
         """The last lines that are not empty, each shortened to fit into a message."""
-        text = b"".join(self._tail)[-_TAIL_LINES * 10 * LINE_CHARACTERS :].decode(errors="replace")
-        kept = [line.rstrip() for line in text.splitlines() if line.strip()][-_TAIL_LINES:]
+        text = b"".join(self._tail)[-TAIL_LINES * 10 * LINE_CHARACTERS :].decode(errors="replace")
+        kept = [line.rstrip() for line in text.splitlines() if line.strip()][-TAIL_LINES:]
         return tuple(line[:LINE_CHARACTERS] for line in kept)
 
     def _drain(self) -> None:

@@ -81,19 +81,15 @@ def matches(found: FoundRepository, whole: list[Class]) -> Matches:
 
 def _of_export(file: PythonFile, export: CoreMlExport, found: FoundRepository) -> list[Assignment]:
     """One for each module with which the conversion is called, or the one that it builds, or one without."""
-    if export.built is not None:
-        return [Assignment(file, export, export.built)]
-    if export.module:
-        given = [
+    given: list[Built | None] = []
+    if export.built is None and export.module:
+        given += [
             each.built
             for other in found.files
             for each in other.handed
             if each.function == export.function and (other is file or export.function in other.imports)
         ]
-        return [Assignment(file, export, built) for built in dict.fromkeys(given)] or [
-            Assignment(file, export)
-        ]
-    return [Assignment(file, export)]
+    return [Assignment(file, export, built) for built in dict.fromkeys(given or [export.built])]
 
 
 def _class_of(built: Built | None, found: FoundRepository) -> str:

@@ -6,7 +6,16 @@ from types import MappingProxyType
 from typing import Final
 
 from coreml_gate.init.found import Builder, Built, CoreMlExport, Handed, Loader, ModuleClass, PythonFile
-from coreml_gate.init.scope import Function, Scope, last_name, names_in, required_options, root_name
+from coreml_gate.init.scope import (
+    Function,
+    Scope,
+    calls_in,
+    last_name,
+    names_in,
+    positional,
+    required_options,
+    root_name,
+)
 from coreml_gate.init.shapes import (
     Helpers,
     called,
@@ -80,7 +89,7 @@ def _classes(tree: ast.Module, helpers: Helpers) -> Iterator[ModuleClass]:
             line=node.lineno,
             required=() if begin is None else required(begin)[1:],
             bases=frozenset(map(last_name, node.bases)),
-            parts=frozenset(called(each) for each in ast.walk(node) if isinstance(each, ast.Call)),
+            parts=frozenset(map(called, calls_in(node))),
             parameters=() if forward is None else required(forward)[1:],
             first_layer=first_layer(node, helpers),
         )
@@ -160,12 +169,12 @@ def _assigned_calls(function: Function) -> dict[str, str]:
 def conversions_in(tree: ast.Module) -> Iterator[CoreMlExport]:
     """Each call of ``coremltools.convert``, or of an exporter's ``export(format="coreml")``."""
     functions = [each for each in tree.body if isinstance(each, Function)]
-    for scope in (Scope(tree), *(Scope(tree, function) for function in functions)):
+    for scope in _all_scopes(tree):
         for call in scope.calls():
             if _converts(call):
                 yield _conversion(call, _caller(scope, functions), scope)
             elif _exports_to_core_ml(call):
-                yield _export(call, scope)
+                yield CoreMlExport(line=call.lineno, weights=_weights(tree))
 
 
 def _conversion(call: ast.Call, outer: Scope, scope: Scope) -> CoreMlExport:
@@ -190,18 +199,13 @@ def _conversion(call: ast.Call, outer: Scope, scope: Scope) -> CoreMlExport:
     )
 
 
-def _export(call: ast.Call, scope: Scope) -> CoreMlExport:
-    return CoreMlExport(line=call.lineno, weights=_weights(scope.tree))
-
-
 def _caller(scope: Scope, functions: list[Function]) -> Scope:
     """The function that a team calls to convert: that around the call, or the one that returns its result."""
     inner = scope.function
     if inner is None or _capture(scope, None) is not None:
         return scope
     for function in functions:
-        calls = (called(node) for node in ast.walk(function))
-        if function is not inner and inner.name in calls:
+        if function is not inner and inner.name in map(called, calls_in(function)):
             return Scope(scope.tree, function)
     return scope
 
@@ -230,14 +234,14 @@ def _of_torch(call: ast.Call) -> bool:
 
 
 def _parameter(module: ast.expr | None, scope: Scope) -> str:
-    is_own = isinstance(module, ast.Name) and module.id in scope.parameters
-    return module.id if is_own and isinstance(module, ast.Name) else ""
+    name = module.id if isinstance(module, ast.Name) else ""
+    return name if name in scope.parameters else ""
 
 
 def as_built(value: ast.expr) -> Built | None:
     """An expression of calls and literals that another file can hold as well; ``None`` for any other."""
     names = names_in(value)
-    calls = [node for node in ast.walk(value) if isinstance(node, ast.Call)]
+    calls = [*calls_in(value)]
     if names is None or not calls or not isinstance(value, ast.Call | ast.Attribute):
         return None
     first = next((text_of(each) for each in calls[0].args if text_of(each)), "")
@@ -279,8 +283,8 @@ def _exports_to_core_ml(call: ast.Call) -> bool:
 
 def _weights(tree: ast.Module) -> str:
     """The file that an ultralytics-style model is built from: ``YOLO("yolov8n.pt")``."""
-    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call) and node.args)
-    names = (text_of(call.args[0]) for call in calls if called(call)[:1].isupper())
+    calls = (call for call in calls_in(tree) if call.args and called(call)[:1].isupper())
+    names = (text_of(call.args[0]) for call in calls)
     return next((name for name in names if name.endswith(".pt")), "")
 
 
@@ -301,13 +305,10 @@ def _all_scopes(tree: ast.Module) -> Iterator[Scope]:
 
 def required(function: Function) -> tuple[str, ...]:
     """The parameters of a function without a default."""
-    arguments = function.args
-    positional = [*arguments.posonlyargs, *arguments.args]
-    with_default = len(arguments.defaults)
-    named = [
-        each for each, value in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if not value
-    ]
-    return tuple(each.arg for each in [*positional[: len(positional) - with_default], *named])
+    arguments, by_place = function.args, positional(function)
+    by_name = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    named = [each for each, value in by_name if not value]
+    return tuple(each.arg for each in [*by_place[: len(by_place) - len(arguments.defaults)], *named])
 
 
 def returned(function: Function) -> Iterator[ast.expr]:

@@ -37,7 +37,10 @@ class Scope:
     @property
     def parameters(self) -> tuple[str, ...]:
         """All parameters of the function."""
-        return () if self.function is None else tuple(each.arg for each in _all_arguments(self.function))
+        function = self.function
+        if function is None:
+            return ()
+        return tuple(each.arg for each in (*positional(function), *function.args.kwonlyargs))
 
     def value(self, node: ast.expr, line: int = 10**9, depth: int = 0) -> ast.expr:
         """The expression with its variables replaced by what was last assigned to them before ``line``."""
@@ -124,9 +127,7 @@ def _has(call: ast.Call, keyword: str) -> bool:
 
 
 def _parser_calls(tree: ast.Module) -> Iterator[ast.Call]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and last_name(node.func) == _PARSER:
-            yield node
+    return (call for call in calls_in(tree) if last_name(call.func) == _PARSER)
 
 
 def _outside_functions(node: ast.AST) -> Iterator[ast.AST]:
@@ -144,16 +145,21 @@ def _assignments(nodes: tuple[ast.AST, ...], name: str) -> Iterator[ast.Assign |
             yield node  # type: ignore[misc]
 
 
-def _all_arguments(function: Function) -> list[ast.arg]:
-    return [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+def calls_in(node: ast.AST) -> Iterator[ast.Call]:
+    """The calls in a tree, those of its functions included, outer ones first."""
+    return (each for each in ast.walk(node) if isinstance(each, ast.Call))
+
+
+def positional(function: Function) -> list[ast.arg]:
+    """The parameters that a call can give by their place."""
+    return [*function.args.posonlyargs, *function.args.args]
 
 
 def _default_of(function: Function | None, name: str) -> ast.expr | None:
     if function is None:
         return None
-    positional = [*function.args.posonlyargs, *function.args.args]
-    defaults = function.args.defaults
-    pairs = [*zip(positional[len(positional) - len(defaults) :], defaults, strict=True)]
+    named, defaults = positional(function), function.args.defaults
+    pairs = [*zip(named[len(named) - len(defaults) :], defaults, strict=True)]
     pairs += [
         (each, value)
         for each, value in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True)

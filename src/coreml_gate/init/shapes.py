@@ -2,11 +2,11 @@
 
 import ast
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from coreml_gate.init.found import Dtype, Example, Image, InputShape
-from coreml_gate.init.scope import Function, Scope, last_name
+from coreml_gate.init.scope import Function, Scope, calls_in, last_name, positional
 
 _DRAWN: Final = {"rand", "randn", "zeros", "ones", "randint", "full", "empty"}
 _INTEGERS: Final = {"int", "int32", "int64", "long"}
@@ -146,32 +146,31 @@ def _first_taker(forward: ast.FunctionDef, name: str) -> str:
     """``stem`` of ``self.stem(x)``, if nothing else is done with the input; empty otherwise."""
     uses = [node for node in ast.walk(forward) if isinstance(node, ast.Name) and node.id == name]
     loads = sorted((use.lineno, use.col_offset) for use in uses if isinstance(use.ctx, ast.Load))
-    for node in ast.walk(forward):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
-            given = node.args[0]
-            is_own = isinstance(node.func.value, ast.Name) and node.func.value.id == "self"
+    for call in calls_in(forward):
+        if isinstance(call.func, ast.Attribute) and call.args:
+            given = call.args[0]
+            is_own = isinstance(call.func.value, ast.Name) and call.func.value.id == "self"
             is_first = bool(loads) and (given.lineno, given.col_offset) == loads[0]
             if is_own and is_first and isinstance(given, ast.Name):
-                return node.func.attr
+                return call.func.attr
     return ""
 
 
 def _assigned_to(begin: ast.FunctionDef, attribute: str) -> Iterator[ast.Call]:
     for node in ast.walk(begin):
-        targets = node.targets if isinstance(node, ast.Assign) else []
-        if any(isinstance(each, ast.Attribute) and each.attr == attribute for each in targets):
-            value = node.value if isinstance(node, ast.Assign) else None
-            if isinstance(value, ast.Call):
-                yield value
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+            names = [each.attr for each in node.targets if isinstance(each, ast.Attribute)]
+            if attribute in names:
+                yield node.value
 
 
+@dataclass(frozen=True)
 class _Layers:
     """The functions and classes that make layers, and the numbers that are known where they are called."""
 
-    def __init__(self, helpers: Helpers, function: Function, given: Mapping[str, int]) -> None:
-        self.helpers = helpers
-        self.function = function
-        self.given = given
+    helpers: Helpers
+    function: Function
+    given: Mapping[str, int]
 
     def size(self, node: ast.expr) -> int | None:
         """A number of channels: a literal, a default, or what the caller gave."""
@@ -215,7 +214,7 @@ def _of_helper(
     function = helper if isinstance(helper, Function) else begin
     if function is None:
         return None
-    names = [each.arg for each in (*function.args.posonlyargs, *function.args.args)]
+    names = [each.arg for each in positional(function)]
     names = names if isinstance(helper, Function) else names[1:]
     pairs = [*zip(names, call.args, strict=False), *((each.arg or "", each.value) for each in call.keywords)]
     given = {name: size for name, node in pairs if (size := layers.size(node)) is not None}
@@ -235,8 +234,8 @@ def _made_by(
         return value if isinstance(value, ast.Call) else None
     forward = next((each for each in methods if each.name == "forward"), None)
     if forward is None:  # as a subclass of Sequential, whose layers its own constructor gets
-        supers = (node for node in ast.walk(function) if isinstance(node, ast.Call))
-        first = next((each.args[0] for each in supers if called(each) == "__init__" and each.args), None)
+        supers = (each for each in calls_in(function) if called(each) == "__init__")
+        first = next((each.args[0] for each in supers if each.args), None)
         return first if isinstance(first, ast.Call) else None
     attribute = _first_taker(forward, forward.args.args[1].arg) if len(forward.args.args) > 1 else ""
     return next(_assigned_to(function, attribute), None) if attribute else None  # type: ignore[arg-type]
