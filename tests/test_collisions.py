@@ -110,7 +110,7 @@ def test_names_that_one_folder_would_hold_are_refused(first: str, second: str) -
 
 @pytest.mark.parametrize("lines", ['output = ["y", "y"]', 'input = [{ name = "x" }, { name = "x" }]'])
 def test_two_tensors_of_one_name_are_refused_in_a_configuration(lines: str) -> None:
-    with pytest.raises(ConfigError, match="twice; each name stands for one tensor"):
+    with pytest.raises(ConfigError, match="twice; each tensor needs a name of its own"):
         parse_config(MODEL.format("a") + lines, "c.toml")
 
 
@@ -223,7 +223,7 @@ FILES = {
 def test_a_module_of_the_samples_is_not_the_sources_namesake(tmp_path: Path) -> None:
     answer = loaded(tmp_path, "data/rows.py:rows", FILES)
     assert "of models of models" not in answer
-    assert "`data/rows.py` imports `tools`, of which there are two" in answer
+    assert "`data/rows.py` imports `tools`, but there are two of them" in answer
 
 
 def test_a_module_that_both_share_is_no_namesake(tmp_path: Path) -> None:

@@ -294,7 +294,7 @@ class DeviceError(GateError):
     """No iPhone or iPad is reachable from this machine."""
 
     exit_code = 22
-    fix = "Connect an iPhone with developer mode to a Mac with Xcode."
+    fix = "Connect an iPhone in developer mode to a Mac with Xcode."
     page = "docs/variants.md"
 
 

@@ -246,7 +246,7 @@ def test_a_frozen_value_is_not_blamed_where_sample_0_or_an_operation_is_wrong(
 ) -> None:
     known = changed(UNLOCATED, first_wrong=found)
     record = model_record(parity=group, rules=rules, parity_diagnosis=known)
-    assert "sample 0 decided" not in only(parity.run(evidence(record))).message
+    assert "fixed to sample 0" not in only(parity.run(evidence(record))).message
 
 
 DROPOUT = changed(FROZEN, rule="active-dropout", fix="Convert the model as it predicts:\nmodel.eval()")

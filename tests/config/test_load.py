@@ -155,7 +155,7 @@ def test_one_problem_is_said_in_the_users_words(text: str, said: str) -> None:
         ("build = ['make']", "line 4: `model[digits].build` needs `package`"),
         (
             "convert = 'a.py:f'\npackage = 'a.mlpackage'",
-            "line 5: `model[digits].package` cannot stand together with `convert`",
+            "line 5: `model[digits].package` cannot be combined with `convert`",
         ),
         (
             "convert = 'a.py:f'\nprecision = 'float32'",
@@ -167,7 +167,7 @@ def test_one_problem_is_said_in_the_users_words(text: str, said: str) -> None:
         ),
         (
             "precision = 'float32'\nkeep-fp32 = ['a']",
-            'line 5: `model[digits].keep-fp32` cannot stand together with `precision = "float32"`',
+            'line 5: `model[digits].keep-fp32` cannot be combined with `precision = "float32"`',
         ),
         (
             "[gate]\nprecision = 'float32'\nkeep-fp32 = ['a']",
@@ -216,7 +216,7 @@ def test_malformed_toml_has_line_and_column() -> None:
 
 
 def test_a_number_beyond_what_python_reads_is_no_traceback() -> None:
-    assert "holds a number that cannot be read" in problem(f"{MODEL}[gate]\nmax-samples = {'1' * 5_000}\n")
+    assert "has a number that cannot be read" in problem(f"{MODEL}[gate]\nmax-samples = {'1' * 5_000}\n")
 
 
 @pytest.mark.parametrize("text", ["", "model = []", "[gate]\nmax-samples = 2"])
@@ -317,7 +317,10 @@ def test_a_variant_is_its_model_but_for_what_it_sets() -> None:
     ("text", "complaint"),
     [
         (VARIANT, "is the model itself: set what differs"),
-        (VARIANT.replace("small", "DIGITS") + 'precision = "float32"\n', "is the name of the model or of"),
+        (
+            VARIANT.replace("small", "DIGITS") + 'precision = "float32"\n',
+            "is already the name of the model or of",
+        ),
         (
             VARIANT + 'compress = { method = "linear-int4" }\n',
             "4-bit weights (`linear-int4`), which need iOS18",

@@ -72,7 +72,7 @@ def test_a_graph_that_cannot_be_read_is_not_judged() -> None:
         ("cond", "`torch.where(condition, a, b)`"),
         ("_upsample_bicubic2d_aa.vec", "`rows @ x @ columns.T`"),
         ("argsort.stable", "leave `stable` out"),
-        ("_nested_tensor_from_tensor_list", "mask of what is real"),
+        ("_nested_tensor_from_tensor_list", "mask of the real elements"),
         ("linalg_eigvalsh", "Core ML does not decompose matrices"),
     ],
 )

@@ -278,7 +278,7 @@ def test_a_changed_buffer_becomes_a_state(bench: MakeBench, route: str) -> None:
 
 def test_a_state_that_does_not_start_at_zero_is_noted(bench: MakeBench) -> None:
     done = bench(STATE.format(fill="ones"), input=X, deployment_target="iOS18").convert()
-    assert done.facts.notes[-1] == "`total` starts with other values than the zeros of a Core ML state"
+    assert done.facts.notes[-1] == "`total` does not start at zero, as a Core ML state does"
 
 
 def test_a_changed_buffer_is_never_frozen_silently(bench: MakeBench) -> None:
@@ -311,8 +311,8 @@ def test_unrolled_recurrent_layers_are_noted(bench: MakeBench) -> None:
     done = bench(RECURRENT, input=inputs, precision="float32", conversion="export").convert()
     plain, unrolled = done.facts.notes
     assert plain == (
-        "plain coremltools refuses this model: no converter for `lstm.input`; converted by the export route "
-        "with torch's core decompositions"
+        "the documented call of coremltools rejects this model: no converter for `lstm.input`; "
+        "converted by the export route with torch's core decompositions"
     )
     assert unrolled == "recurrent layers are unrolled over the time steps"
     assert "lstm" not in saved(done.package).operations
@@ -337,7 +337,9 @@ class Net(nn.Module):
 def test_our_identity_is_noted(bench: MakeBench) -> None:
     text = "class Net(nn.Module):\n    def forward(self, x):\n        return torch.ops.aten.alias(x) + 1\n"
     done = bench(text, input=X, precision="float32").convert()
-    assert done.facts.notes == ("`alias` has no converter in coremltools, ours passes its input on",)
+    assert done.facts.notes == (
+        "`alias` has no converter in coremltools, so the gate's own passes its input through",
+    )
     assert saved(done.package).operations == ["add"]
 
 
@@ -416,7 +418,9 @@ def test_what_plain_coremltools_refuses_is_said(bench: MakeBench, body: str) -> 
     text = f"class Net(nn.Module):\n    def forward(self, x):\n        return {body}\n"
     facts = bench(text, input=X, precision="float32", deployment_target="iOS18").convert().facts
     assert (facts.status, facts.route) == ("converted", "decomposed")
-    assert facts.notes[0].startswith("plain coremltools refuses this model: no converter for `")
+    assert facts.notes[0].startswith(
+        "the documented call of coremltools rejects this model: no converter for `"
+    )
 
 
 @pytest.mark.parametrize(
@@ -434,7 +438,7 @@ def test_what_no_converter_knows_is_taken_further_apart(bench: MakeBench, body: 
     made = bench(text, input=X, precision="float32")
     done = made.convert()
     assert (done.facts.status, done.facts.route) == ("converted", "decomposed")
-    assert f"torch's further decompositions take {apart} apart" in done.facts.notes
+    assert f"torch decomposes {apart} further" in done.facts.notes
     sample = {"x": torch.tensor([[0.4, -2.346, 1.0, 5.123]])}
     found = load_mil_engine(read_package(done.package), "fp32", None, made.config).run(sample)["output_0"]
     np.testing.assert_allclose(found, run_source(made.source, sample)["output_0"], rtol=1e-5, atol=1e-5)

@@ -203,7 +203,7 @@ REFUSED = {
         (1, 2, 8, 8), "grid_sampler", "not by cubic", 'mode="bilinear"', line=10,
     ),
     "missing": Refused(
-        _net("torch.special.i0(x)"), (2, 3), "i0|special_i0", "", "write the operation with others"
+        _net("torch.special.i0(x)"), (2, 3), "i0|special_i0", "", "write it with other operations"
     ),
 }  # fmt: skip
 
@@ -276,7 +276,7 @@ WORDS = {
     "State model is supported only >= iOS18. Please update the minimum_deployment_target": "needs iOS 18",
     "The 4-bit quantization is supported since iOS18.": "later system",
     "Core ML cannot handle user input mutation, because": "writes into an input",
-    "For mlprogram, inputs with infinite upper_bound is not allowed.": "no greatest size",
+    "For mlprogram, inputs with infinite upper_bound is not allowed.": "no upper bound",
     "Could not guard on data-dependent expression Eq(u0, 1)": "branches on the values",
     "float16 dtype for inputs is only supported for deployment target >= iOS16/macOS13": "later system",
     "This op does not support complex number dtype.": "no complex numbers",

@@ -18,7 +18,7 @@ FOUND = FirstWrong(operation="gelu_0", operation_type="gelu", torch_operation="g
 
 def test_a_hint_names_the_bug_its_issue_and_the_way_out() -> None:
     assert hint_of(FOUND, "export", [TANH]) == (
-        "the tanh approximation of gelu is converted as the exact one (apple/coremltools#2863): "
+        "the tanh approximation of gelu is converted to the exact function (apple/coremltools#2863): "
         'conversion = "trace", or write the approximation out'
     )
 

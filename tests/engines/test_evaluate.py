@@ -80,6 +80,6 @@ def test_a_metric_without_a_prediction_says_nothing_of_the_package() -> None:
     engines: list[Any] = [Source(), package]
     with pytest.raises(EvaluateError, match="without a prediction by fp16") as raised:
         evaluate(remembering, "m.py:metric", Path(), engines, ("x",))
-    assert "keep no answers" in raised.value.hint
+    assert "do not cache" in raised.value.hint
     with pytest.raises(EvaluateError, match="without a prediction by source"):
         evaluate(lambda _: {"accuracy": 0.99}, "m.py:metric", Path(), [Source()], ("x",))  # type: ignore[list-item]

@@ -31,11 +31,11 @@ def test_all_notes() -> None:
         "mislead, in both directions."
     )
     assert insensitive == (
-        "output `logits`: it hardly depends on the input (sensitivity 0.041, expected at least 0.1): a good "
-        "figure means nothing."
+        "output `logits`: it hardly depends on the input (sensitivity 0.041, expected at least 0.1): "
+        "good numbers prove nothing."
     )
     assert others == [
-        "random samples: the configuration names none, and real inputs may reach other values.",
+        "random samples, because the configuration names none; real inputs may reach other values.",
         "few samples: 2 compared, at least 4 expected: one input is not representative.",
         "export failed, so it was traced",
         "the baseline of this model is incomplete (base-build-error): no such commit.",
@@ -57,9 +57,9 @@ def test_nothing_compared_is_no_note_of_few_samples() -> None:
 @pytest.mark.attack("what changed")
 def test_a_baseline_without_the_model_or_its_package_is_said_to_be_one() -> None:
     without = replace(evidence(model_record()), base_environment=environment())
-    assert notes(without) == ("the baseline does not hold this model: it is compared with nothing.",)
+    assert notes(without) == ("the baseline does not have this model, so it is not compared.",)
     assert notes(evidence(model_record(), model_record(package=None))) == (
-        "the baseline of this model is incomplete: it holds no package.",
+        "the baseline of this model is incomplete: it has no package.",
     )
 
 

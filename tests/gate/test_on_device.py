@@ -149,7 +149,7 @@ def test_the_app_is_built_where_no_path_has_a_blank(
 @pytest.mark.parametrize(
     ("platform", "environment", "message"),
     [
-        ("linux", {}, "a device needs a Mac, and this is linux"),
+        ("linux", {}, "a connected device needs a Mac, but this is linux"),
         ("darwin", {"RUNNER_ENVIRONMENT": "github-hosted"}, "own runners have no device"),
         ("darwin", {"PATH": "/nowhere"}, "`devicectl` is not on PATH"),
     ],

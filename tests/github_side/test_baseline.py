@@ -152,7 +152,7 @@ SPOILED: dict[str, tuple[Callable[[Hub], object], str]] = {
     ),
     "other commit": (
         lambda hub: add_baseline(hub, files=baseline_files(PARENT)),
-        f"holds a record of {PARENT}, not of bbbbbbb",
+        f"has a Record of {PARENT}, not of bbbbbbb",
     ),
     "dirty": (lambda hub: add_baseline(hub, files=baseline_files(dirty=True)), "holds a record of"),
     "foreign file": (

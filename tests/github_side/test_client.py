@@ -54,7 +54,7 @@ def post_comment(client: Client) -> None:
         (403, ARCHIVED, TokenError, "403: Repository was archived so is read-only.", "unarchive it"),
         (404, {"message": "Not Found"}, GitHubError, "GitHub answered 404: Not Found.", "does not exist"),
         (410, {"message": "Gone"}, GitHubError, "GitHub answered 410: Gone.", "expired"),
-        (422, {"message": "Validation Failed"}, GitHubError, "422: Validation Failed.", "does not take"),
+        (422, {"message": "Validation Failed"}, GitHubError, "422: Validation Failed.", "rejects a value"),
         (500, {"message": "Server Error"}, GitHubError, "GitHub answered 500: Server Error.", "again"),
     ],
 )

@@ -148,7 +148,7 @@ def test_other_base_branches_can_be_named(desk: Desk) -> None:
     ("name", "payload", "message"),
     [
         ("", {}, "GITHUB_EVENT_NAME is not set"),
-        ("pull_request_target", {}, "does not work under `pull_request_target`"),
+        ("pull_request_target", {}, "does not support `pull_request_target`"),
         ("workflow_run", workflow_run(event="pull_request_target"), "ran under `pull_request_target`"),
         ("workflow_run", workflow_run(event="push"), "which has no pull request"),
         ("issue_comment", {}, "does not work under `issue_comment`"),

@@ -147,7 +147,7 @@ def test_a_short_rate_limit_is_waited_for_and_a_long_one_is_not(
     [
         ("failure", "", "failure", "The step `Install` failed before there was a result."),
         ("cancelled", "30", "timed_out", "The job ran out of its 30 min"),
-        ("cancelled", "60", "cancelled", "The job was cancelled before it had a result."),
+        ("cancelled", "60", "cancelled", "The job was cancelled before there was a result."),
     ],
 )
 def test_a_job_that_ended_early_concludes_the_check(

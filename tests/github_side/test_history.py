@@ -94,7 +94,7 @@ def test_a_stored_history_that_cannot_be_read_is_named_and_passed_over(
     hub.add_artifact(hub.add_run("c" * 40), history_name("default"), zipped({"evil.sh": b"x"}))
     job = push()
     assert commits(stored_by(job)) == [*numbered(1), BASE]
-    assert job.log.getvalue().count("a stored history was passed over") == 2
+    assert job.log.getvalue().count("a stored history was skipped") == 2
 
 
 def test_the_release_is_marked(hub: Hub, push: Callable[[], Job]) -> None:
@@ -108,7 +108,7 @@ def test_without_permission_it_begins_anew_and_says_so(server: GitHubServer, pus
     server.faults.append(Fault("GET", "/artifacts", 403, NOT_ACCESSIBLE))
     job = push()
     assert commits(stored_by(job)) == [BASE]
-    assert "The history begins anew" in job.log.getvalue()
+    assert "The history starts anew" in job.log.getvalue()
 
 
 def test_no_more_are_read_than_can_hold_something_new(

@@ -54,12 +54,12 @@ def test_what_failed_on_the_mac_is_said() -> None:
     merged = merge_records([shard("digits"), record(models=(failed,))])
 
     assert merged.record == shard("digits")
-    assert merged.notes == ("model `digits` was measured by two jobs, and one could not: it is truncated.",)
+    assert merged.notes == ("model `digits` was measured by two jobs, one of which failed: it is truncated.",)
 
 
 def test_a_job_that_left_nothing_is_missed() -> None:
     require_all(2, 2)
-    with pytest.raises(RecordError, match="2 of 3 measuring jobs left a record"):
+    with pytest.raises(RecordError, match="2 of 3 measuring jobs stored a Record"):
         require_all(2, 3)
 
 
@@ -83,7 +83,7 @@ def test_other_versions_are_said() -> None:
 @pytest.mark.parametrize(
     ("records", "message"),
     [
-        ([], "there is no record to merge"),
+        ([], "there is no Record to merge"),
         ([shard("a"), shard("b", commit="f" * 40)], "more than one commit"),
         ([shard("a"), shard("b", commit=None)], "`no commit`"),
         ([shard("a"), shard("b", engine="coreml")], "more than one engine: `mil`, `coreml`"),

@@ -48,7 +48,7 @@ def test_an_accepted_failure_is_a_warning_that_says_who_why_and_until_when() -> 
     ("text", "problem"),
     [
         (LINE.replace("2026-12-31", "2026-11-23"), "it expired on 2026-11-23"),
-        (LINE.replace("2026-12-31", "2027-12-01"), "it would hold for more than 366 days"),
+        (LINE.replace("2026-12-31", "2027-12-01"), "it would be valid for more than 366 days"),
         (LINE.replace("2026-12-31", "2026-02-30"), "`2026-02-30` is not a date"),
         (LINE.replace("parity", "size"), "`size` of `digits` does not fail"),
         (LINE.replace("digits", "faces"), "`parity` of `faces` does not fail"),

@@ -308,7 +308,7 @@ def test_a_cancelled_job_concludes_the_check(hub: Hub, job: MakeJob) -> None:
     ("minutes", "conclusion", "words"),
     [
         ("30", "timed_out", "ran out of its 30 min"),
-        ("60", "cancelled", "was cancelled before it had a result"),
+        ("60", "cancelled", "was cancelled before there was a result"),
         (None, "cancelled", "after 31 min the job was cancelled or ran out of time"),
     ],
 )
@@ -657,7 +657,7 @@ def test_a_release_can_carry_its_own_record_which_does_not_expire(
     assert asked.headers["Accept"] == "application/octet-stream"
     if said is None:
         assert "**creep**" not in only_body(hub)
-        assert f"holds a record of {commit}, not of 9999999" in report.log.getvalue()
+        assert f"has a Record of {commit}, not of 9999999" in report.log.getvalue()
     else:
         assert said in only_body(hub)
 
@@ -775,7 +775,7 @@ def test_a_job_that_left_no_record_is_what_the_check_names(hub: Hub, job: MakeJo
 
     with pytest.raises(RecordError, match="1 of 2 measuring jobs"):
         last.run("report", "--mode", "report", "--records", "2")
-    assert "1 of 2 measuring jobs left a record behind" in only_check(hub)["output"]["summary"]
+    assert "1 of 2 measuring jobs stored a Record" in only_check(hub)["output"]["summary"]
     assert only_check(hub)["conclusion"] == "failure"
     assert "no verdict for `aaaaaaa`" in only_body(hub)
 

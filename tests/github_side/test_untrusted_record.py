@@ -74,7 +74,7 @@ def test_a_record_of_another_commit_is_said_and_bears_the_heads_name(hub: Hub, c
 def test_a_run_without_a_record_says_how_it_ended(hub: Hub, client: Client) -> None:
     run = hub.add_run(HEAD, "pull_request")
 
-    with pytest.raises(ArtifactError, match=r"left no artifact .* behind \(it ended with `failure`\)"):
+    with pytest.raises(ArtifactError, match=r"stored no artifact .* \(it ended with `failure`\)"):
         read_untrusted(client, source_run(run, "failure"), "default")
 
 
@@ -128,7 +128,7 @@ def test_text_is_plain_and_short_afterwards() -> None:
     ],
 )
 def test_numbers_that_no_run_can_measure_are_refused(model: Any) -> None:
-    with pytest.raises(RecordError, match="the record holds"):
+    with pytest.raises(RecordError, match="the Record has"):
         cleaned(record(model))
 
 

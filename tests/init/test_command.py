@@ -91,7 +91,7 @@ def test_a_repository_without_a_model_says_what_to_write(lay: Lay) -> None:
     code, said = run(lay({"readme.py": "print('hello')\n"}), "--yes")
 
     assert code == 2
-    assert "no model was found that the gate could build without arguments." in said
+    assert "found no model that can be built without arguments." in said
     assert "write coreml-gate.toml by hand" in said
 
 

@@ -76,7 +76,10 @@ def test_a_notebook_s_conversion_is_named_and_its_script_s_model_proposed(propos
 
     assert only(proposal).source.reference == "model.py:TinyNet"
     assert proposal.notes == (
-        "`export.ipynb` converts to Core ML, but the gate runs no notebook: move the conversion to a script.",
+        (
+            "`export.ipynb` converts to Core ML, but the gate does not run notebooks: move the conversion to "
+            "a script."
+        ),
     )
 
 
@@ -124,7 +127,7 @@ def test_arguments_of_a_call_elsewhere_build_the_module(proposed: Propose) -> No
             {"nets.py": NET.replace("nn.Conv2d(3, channels, 3)", "Block(size_of(channels))")},
             "`TinyNet` (nets.py:15): no example input was found; write `samples` that yields one.",
         ),
-        ({"broken.py": "def f(:\n"}, "`broken.py` does not parse, so nothing of it is used."),
+        ({"broken.py": "def f(:\n"}, "`broken.py` cannot be parsed, so it is not used."),
     ],
 )
 def test_what_cannot_be_proposed_is_said_with_what_to_write(

@@ -309,7 +309,7 @@ def accepted() -> Verdict:
         limit=None,
         message="1 key of the gate's configuration changed: `limits.size.max-mb` of "
         "`digits`: 20.0 → 40.0. Judged with the limits of the base branch.",
-        hint="who approves this change approves these limits as well.",
+        hint="approving this change also approves these limits.",
         details=("`limits.size.max-mb` of `digits`: 20.0 → 40.0",),
     )
     ignored = finding(

@@ -111,7 +111,7 @@ CASES: Final = (
         setup="self.l = nn.Linear(8, 3)",
         options=TEAM,
         script=script(before="old = module.forward; module.forward = lambda x: old(x) * 2"),
-        says=(fails("parity", "computes the source's `output_0` times 2", "leave that step out"),),
+        says=(fails("parity", "computes the source's `output_0` times 2", "remove that step"),),
         first_run="right",
     ),
     Case(

@@ -99,7 +99,7 @@ CASES: Final = (
         setup="self.l = nn.Linear(8, 3)",
         options=TEAM,
         script=script('["a", "b", "c"]', before="module = torch.nn.Sequential(module, torch.nn.Softmax(1))"),
-        says=(fails("parity", "computes the softmax of the source's `output_0`", "leave that step out"),),
+        says=(fails("parity", "computes the softmax of the source's `output_0`", "remove that step"),),
         first_run="wrong",
     ),
     Case(
@@ -154,7 +154,7 @@ CASES: Final = (
         normal("1, 3, 16, 16"),
         setup="self.c = nn.Conv2d(3, 4, 3, padding=1)",
         options={"conversion": "trace", "input": ({"name": "x", "shape": [1, 3, [8, 32], [8, 32]]},)},
-        says=(fails("parity", f"net.py:{LINE + 1}"), fails("parity", "The trace holds")),
+        says=(fails("parity", f"net.py:{LINE + 1}"), fails("parity", "The trace is fixed")),
         first_run="wrong",
     ),
     Case(
@@ -184,7 +184,7 @@ CASES: Final = (
         normal("1, 6, 4"),
         setup="self.l = nn.Linear(4, 4)",
         options={"conversion": "trace", "input": ({"name": "x", "shape": [1, [3, 12], 4]},)},
-        says=(fails("parity", f"net.py:{LINE + 2}"), fails("parity", "The trace holds")),
+        says=(fails("parity", f"net.py:{LINE + 2}"), fails("parity", "The trace is fixed")),
         first_run="wrong",
     ),
     Case(

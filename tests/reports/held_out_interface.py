@@ -96,7 +96,7 @@ CASES: Final = (
         takes="image",
         options=TEAM,
         script=script('["owl", "cat", "dog"]', shape="1, 3, 24, 24", image="scale=1 / 255"),
-        says=(fails("source", "holds no scale and bias", "`image = { color"),),
+        says=(fails("source", "has no scale and bias", "`image = { color"),),
         first_run="wrong",
     ),
     Case(
@@ -275,7 +275,7 @@ CASES: Final = (
         "return torch.logaddexp(x, self.l(x))",
         normal("1, 8"),
         setup="self.l = nn.Linear(8, 8)",
-        notes=("plain coremltools refuses this model",),
+        notes=("the documented call of coremltools rejects this model",),
         first_run="right",
     ),
     Case(

@@ -29,7 +29,7 @@ CASES: Final = (
         normal("1, 3, 8, 8"),
         report="pytorch/executorch#11711",
         options={"deployment_target": "iOS15"},
-        notes=("plain coremltools refuses this model: `pixel_unshuffle`",),
+        notes=("the documented call of coremltools rejects this model: `pixel_unshuffle`",),
         first_run="right",
     ),
     Case(
@@ -57,7 +57,7 @@ CASES: Final = (
         setup="self.l = nn.Linear(8, 4)",
         report="apple/coremltools#1991",
         says=(
-            fails("parity", f"sample 0 decided at net.py:{LINE}", "torch.where"),
+            fails("parity", f"fixed to sample 0 at net.py:{LINE}", "torch.where"),
             warns("rules"),
         ),
         first_run="wrong",
@@ -68,7 +68,7 @@ CASES: Final = (
         "return F.interpolate(x, scale_factor=2.0, mode='bicubic', align_corners=False)",
         normal("1, 3, 8, 8"),
         report="apple/coremltools#2175",
-        notes=("plain coremltools refuses this model",),
+        notes=("the documented call of coremltools rejects this model",),
         first_run="right",
     ),
     Case(
@@ -102,7 +102,7 @@ CASES: Final = (
         "return self.r(x)[0]",
         normal("1, 5, 8"),
         setup="self.r = nn.LSTM(8, 6, proj_size=3, batch_first=True)",
-        notes=("plain coremltools refuses this model: no converter for `lstm.input`",),
+        notes=("the documented call of coremltools rejects this model: no converter for `lstm.input`",),
         first_run="right",
     ),
     Case(
@@ -111,7 +111,7 @@ CASES: Final = (
         ("h = c = torch.zeros(1, 6)\nfor t in range(4):\n    h, c = self.r(x[:, t], (h, c))\nreturn h"),
         normal("1, 4, 8"),
         setup="self.r = nn.LSTMCell(8, 6)",
-        notes=("plain coremltools refuses this model",),
+        notes=("the documented call of coremltools rejects this model",),
         first_run="right",
     ),
     Case(

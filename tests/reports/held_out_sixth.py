@@ -223,7 +223,7 @@ CASES: Final = (
         "return self.o(F.gelu(self.l(x.bfloat16()))).float()",
         normal("2, 16"),
         setup="self.l, self.o = nn.Linear(16, 32).bfloat16(), nn.Linear(32, 4).bfloat16()",
-        says=(fails("source", "BFloat16", f"net.py:{LINE}", "in the place of `.bfloat16()`"),),
+        says=(fails("source", "BFloat16", f"net.py:{LINE}", "instead of `.bfloat16()`"),),
         first_run="wrong",
     ),
     Case(

@@ -62,7 +62,7 @@ CASES: Final = (
         "self.h = torch.tanh(self.l(x) + self.h)\nreturn self.h * 1.0",
         normal("1, 8"),
         setup="self.l, self.h = nn.Linear(8, 8), torch.zeros(1, 8)",
-        says=(fails("parity", "answers otherwise when it runs again", "registered buffer"),),
+        says=(fails("parity", "returns other results when it runs again", "registered buffer"),),
         first_run="wrong",
     ),
     Case(

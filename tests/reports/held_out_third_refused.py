@@ -121,7 +121,7 @@ CASES: Final = (
         normal("4, 8"),
         setup="self.l = nn.Linear(8, 8)",
         says=(
-            fails("parity", f"At net.py:{LINE} dropout is on in the source", "model.eval()"),
+            fails("parity", f"At net.py:{LINE} dropout is active in the source", "model.eval()"),
             warns("rules", "dropout"),
         ),
         first_run="wrong",

@@ -45,7 +45,7 @@ CASES: Final = (
         setup=CONV1,
         report="apple/coremltools#914",
         options={"input": LENGTHS, "conversion": "trace"},
-        says=(fails("parity", "the package rejects `x (1, 4, 64)`", "the source takes"),),
+        says=(fails("parity", "the package rejects `x (1, 4, 64)`", "the source accepts"),),
     ),
     Case(
         "frozen-divisor",
@@ -167,7 +167,9 @@ CASES: Final = (
         "D",
         "return torch.addcmul(x, x, x)",
         normal("1, 16"),
-        notes=("plain coremltools refuses this model: no converter for `addcmul`; converted by",),
+        notes=(
+            "the documented call of coremltools rejects this model: no converter for `addcmul`; converted by",
+        ),
     ),
     Case(
         "gru-of-any-length",

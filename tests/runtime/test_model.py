@@ -227,10 +227,10 @@ def _rename_output(spec: Any) -> None:
     ("change", "message"),
     [
         (_drop_input, r"operation `.*` \(conv\): the input `weight` is missing"),
-        (_drop_value, r"the constant `.*` holds no value of its own"),
+        (_drop_value, r"the constant `.*` has no value"),
         (_drop_operation, r"operation `.*` \(\w+\) reads `.*`, which nothing before it gives"),
         (_read_itself, r"operation `.*` \(conv\) reads `.*`, which nothing before it gives"),
-        (_name_twice, r"two values of one block are called `.*`"),
+        (_name_twice, r"two values of one block are named `.*`"),
         (_disagree, r"disagree on the shape of `x` \(\(1, 3, 16, 17\) and fp16\[1, 3, 16, 16\]\)"),
         (_rename_output, r"function `main`: the interface and the program disagree on output `other`"),
     ],

@@ -24,7 +24,7 @@ def require_size(size: int, name: str) -> None:
     if size > MAX_CONFIG_BYTES:
         raise ConfigError(
             f"`{name}` has {size:,} bytes, allowed {MAX_CONFIG_BYTES:,}.",
-            "set what models share once, under `[gate]`, or split it and name each with `--config`.",
+            "set shared options once, under `[gate]`, or split the file and name each part with `--config`.",
         )
 
 
@@ -44,13 +44,13 @@ def require_bounds(raw: dict[str, Json], name: str) -> None:
             raise too_deep(name)
         if isinstance(value, int) and abs(value) > MAX_INTEGER:
             raise ConfigError(
-                f"`{name}` holds a number of {value.bit_length():,} bits, allowed 64.",
-                "write no more digits than it needs.",
+                f"`{name}` has a number of {value.bit_length():,} bits, allowed 64.",
+                "write fewer digits.",
             )
         inner = list(value.values() if isinstance(value, dict) else value if isinstance(value, list) else ())
         if len(inner) > MAX_ENTRIES and value is not models:
             raise ConfigError(
-                f"`{name}` holds a list or table of {len(inner):,} entries, allowed {MAX_ENTRIES:,}.",
+                f"`{name}` has a list or table of {len(inner):,} entries, allowed {MAX_ENTRIES:,}.",
                 "only the list of models may be longer.",
             )
         waiting += ((each, depth + 1) for each in inner)

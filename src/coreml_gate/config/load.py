@@ -145,11 +145,11 @@ def _parse_toml(text: str, name: str) -> dict[str, Json]:
         where = f"line {place[1]}, column {place[2]}" if place else "at its end"
         raise ConfigError(
             f"`{name}`, {where}: this is not TOML: {what[:1].lower()}{what[1:]}.",
-            "texts need quotes, and a key may be set only once; see https://toml.io/en/v1.0.0.",
+            "strings need quotes, and a key may be set only once; see https://toml.io/en/v1.0.0.",
         ) from error
     except ValueError as error:
         raise ConfigError(
-            f"`{name}` holds a number that cannot be read: {error}.", "write no more digits than it needs."
+            f"`{name}` has a number that cannot be read: {error}.", "write fewer digits."
         ) from error
 
 

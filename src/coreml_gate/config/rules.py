@@ -16,7 +16,9 @@ _NO_UPPER_BOUND = -1
 _CALLABLE_FORMS = "`file.py:callable` or `package.module:callable`"
 OLDEST = "oldest"
 """In `limits.on-device`: the oldest of the devices that the model names."""
-_SET_SOMETHING = "set what differs, such as `compress`, `precision`, `deployment-target` or `source`"
+_SET_SOMETHING = (
+    "set an option that differs: `compress`, `precision`, `deployment-target`, `source` or another"
+)
 _LONGEST_NAME = 60
 _LONGEST_PATH = 1_024
 """Characters of the longest path on macOS (``PATH_MAX``)."""
@@ -79,7 +81,7 @@ def _path(text: str, place: Place) -> Iterator[Mistake]:
     if len(text) > _LONGEST_PATH:
         yield Mistake(place, f"has {len(text):,} characters, allowed {_LONGEST_PATH:,}.")
     if not text.isprintable():
-        yield Mistake(place, f"holds a character that cannot be shown: `{shortened(ascii(text))}`.")
+        yield Mistake(place, f"has a character that cannot be shown: `{shortened(ascii(text))}`.")
     if _leaves_repository(text):
         yield Mistake(
             place, f"must be a path inside the repository, relative to its root, not `{shortened(text)}`."
@@ -104,7 +106,7 @@ def _package_options(own: ModelConfig, place: Place) -> Iterator[Mistake]:
     if not comes_converted(own):
         return
     if is_package(own.source):
-        why = f"`{own.source}` is a package already and is taken as it is; remove the option, or name the "
+        why = f"`{own.source}` is already a package and is used as it is; remove the option, or name the "
         way_out = "source from which the package was converted."
     else:
         why = f"the package of `{own.convert or own.package}` is judged as it is; remove the option, and set "
@@ -120,7 +122,7 @@ def _own_conversion(model: ModelConfig, place: Place) -> Iterator[Mistake]:
     if model.convert is not None and model.package is not None:
         yield Mistake(
             (*place, "package"),
-            "cannot stand together with `convert`: keep the one whose package ships.",
+            "cannot be combined with `convert`: keep the one that makes the shipped package.",
         )
     if comes_converted(model) and is_package(model.source) and getattr(model, key) is not None:
         yield Mistake(
@@ -143,7 +145,7 @@ def _repeated(model: ModelConfig, place: Place) -> Iterator[Mistake]:
         twice = [name for number, name in enumerate(listed) if name in listed[:number]]
         if twice:
             yield Mistake(
-                (*place, key), f"names `{shortened(twice[0])}` twice; each name stands for one tensor."
+                (*place, key), f"names `{shortened(twice[0])}` twice; each tensor needs a name of its own."
             )
 
 
@@ -165,7 +167,7 @@ def _kept(own: ModelConfig, model: ModelConfig, place: Place) -> Iterator[Mistak
         table: Place = place if is_own else ("gate",)
         yield Mistake(
             (*table, "keep-fp32"),
-            'cannot stand together with `precision = "float32"`, which keeps every operation in float32: '
+            'cannot be combined with `precision = "float32"`, which keeps every operation in float32: '
             'remove `keep-fp32`, or set `precision = "float16"`.',
         )
 
@@ -176,7 +178,7 @@ def _inputs(model: ModelConfig, place: Place) -> Iterator[Mistake]:
         if model_input.shape is not None and model_input.shapes is not None:
             yield Mistake(
                 (*here, "shapes"),
-                "cannot stand together with `shape`: keep `shapes` for a list of whole shapes, or `shape` "
+                "cannot be combined with `shape`: keep `shapes` for a list of whole shapes, or `shape` "
                 "with ranges such as `[1, 512]`.",
             )
         if model_input.dtype == "float16" and _ios(model) < 16:  # noqa: PLR2004 - the version is its own name
@@ -220,7 +222,7 @@ def _variants(model: ModelConfig, place: Place) -> Iterator[Mistake]:
         if variant.name.casefold() in names:
             yield Mistake(
                 (*here, "name"),
-                "is the name of the model or of another variant already; names become folders and rows, so "
+                "is already the name of the model or of another variant; names become folders and rows, so "
                 "they must differ by more than upper and lower case.",
             )
         names.add(variant.name.casefold())
@@ -235,7 +237,7 @@ def _variant_options(model: ModelConfig, variant: ModelVariant, place: Place) ->
         yield from _references(changed(whole, samples=None, evaluate=None), place)
     for option in TAKEN_AS_IT_IS:
         if is_package(whole.source) and option in variant.model_fields_set:
-            yield Mistake((*place, kebab(option)), f"cannot be set: `{whole.source}` is a package already.")
+            yield Mistake((*place, kebab(option)), f"cannot be set: `{whole.source}` is already a package.")
     if variant.model_fields_set & {"compress", "deployment_target"}:
         yield from _compression_target(whole, (*place, "compress"))
 

@@ -61,7 +61,10 @@ def _packaged(captured: Captured, task: Task, route: Route) -> Conversion:
     with converter_errors(task.source.root), identity_shims() as shims:
         reference, package, computed = save_packages(captured, task)
         gc.collect()  # the converter's programs have reference cycles and hold the weights
-    notes = [f"`{name}` has no converter in coremltools, ours passes its input on" for name in shims]
+    notes = [
+        f"`{name}` has no converter in coremltools, so the gate's own passes its input through"
+        for name in shims
+    ]
     facts = ConversionFacts(
         status="converted",
         route=route,

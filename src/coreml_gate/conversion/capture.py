@@ -156,7 +156,7 @@ def _export(source: Source, samples: Samples, config: ModelConfig, *, decomposes
 
 
 def _apart_notes(operations: tuple[str, ...]) -> tuple[str, ...]:
-    return (f"torch's further decompositions take {listed(operations)} apart",) if operations else ()
+    return (f"torch decomposes {listed(operations)} further",) if operations else ()
 
 
 def _program(source: Source, samples: Samples, config: ModelConfig) -> ExportedProgram:
@@ -227,7 +227,7 @@ def _state_notes(changed: Mapping[str, torch.Tensor]) -> tuple[str, ...]:
     notes = [f"buffer `{name}` became a state, which Core ML keeps in float16" for name in changed]
     filled = [f"`{name}`" for name in _filled(changed)]
     if filled:
-        notes.append(f"{', '.join(filled)} starts with other values than the zeros of a Core ML state")
+        notes.append(f"{', '.join(filled)} does not start at zero, as a Core ML state does")
     return tuple(notes)
 
 

@@ -39,7 +39,7 @@ def fallback_notes(failures: Failures, made: Route | None = None) -> list[str]:
     ending = "" if made is None else f"; converted by {_ROUTES[made]}"
     return [
         (
-            f"plain coremltools refuses this model: {in_one_line(failure)}{ending}"
+            f"the documented call of coremltools rejects this model: {in_one_line(failure)}{ending}"
             if route == "export" and failure.captured
             else f"{_ROUTES[route]} failed: {in_one_line(failure)}"
         )

@@ -83,8 +83,8 @@ def check_flexible(program: ExportedProgram, names: Sequence[str], ranges: Range
         size = shapes[name][axis]
         if str(size).isdecimal():  # a number, or a symbol that the export replaced by one
             raise ConversionFailedError(
-                f"input `{name}`: dimension {axis} is configured as [{low}, {high}], but the source computes "
-                f"with its size of {size} as a constant.",
+                f"input `{name}`: dimension {axis} is configured as [{low}, {high}], but the source uses "
+                f"its size of {size} as a constant.",
                 f"fix it in `shape`, or take sizes from `{name}.shape` in the source.",
             )
 

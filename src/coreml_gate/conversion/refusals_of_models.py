@@ -8,9 +8,9 @@ MODEL_CAUSES: Final[tuple[Cause, ...]] = (
     # Integers, types and values
     Cause(
         r"KeyError: (torch\.bfloat16|(np\.int32\()?15\b)|_autocast_to_reduced_precision",
-        "Core ML has no bfloat16, in which `torch.autocast` or a cast computes here",
-        "leave `torch.autocast` out while the model is converted (`enabled=False`), or cast to float32: the "
-        "package that ships computes in FP16 all the same.",
+        "Core ML has no bfloat16, which `torch.autocast` or a cast uses here",
+        "disable `torch.autocast` while the model is converted (`enabled=False`), or cast to float32: the "
+        "shipped package computes in FP16 anyway.",
     ),
     Cause(
         r"`bitwise_(and|or|xor)` op only supports boolean|found for 'bitwise_not'",
@@ -25,7 +25,7 @@ MODEL_CAUSES: Final[tuple[Cause, ...]] = (
     ),
     Cause(
         r"rounding mode .* not supported",
-        "`div` has this rounding mode in torch alone",
+        "only torch has this rounding mode of `div`",
         'use `rounding_mode="floor"` or `"trunc"`.',
     ),
     Cause(
@@ -46,7 +46,7 @@ MODEL_CAUSES: Final[tuple[Cause, ...]] = (
     ),
     Cause(
         r"[Cc]omplex",
-        "Core ML has no complex numbers, and coremltools takes apart only `fft`, `stft`, `complex`, `real`, "
+        "Core ML has no complex numbers, and coremltools decomposes only `fft`, `stft`, `complex`, `real`, "
         "`imag` and `abs`",
         "multiply the parts: `torch.complex(x.real * h.real - x.imag * h.imag, x.real * h.imag + x.imag * "
         "h.real)`, with a constant `h` kept as two buffers.",
@@ -55,27 +55,27 @@ MODEL_CAUSES: Final[tuple[Cause, ...]] = (
     Cause(
         r"complex",
         "Core ML has no complex numbers",
-        "compute with `x.real` and `x.imag`, two tensors, and join them by `torch.complex` where an inverse "
-        "transform takes them.",
+        "compute with `x.real` and `x.imag`, two tensors, and join them by `torch.complex` only for an "
+        "inverse transform.",
     ),
     Cause(
         r"must have the same data type as the named input",
-        "whole numbers and fractions meet in one operation",
+        "one operation has integer and float operands",
         "convert one of them: `y.to(x.dtype)`.",
     ),
     Cause(
         r"expects tensor or scalar of dtype",
-        "an operand has an element type that Core ML does not take there",
+        "an operand has an element type that Core ML does not support there",
         "convert it before: `.float()` or `.int()`.",
     ),
     Cause(
         r"overflows? int32|out of bounds for int32|too large to convert",
         "a constant does not fit into 32-bit integers",
-        "use values within -2147483648 and 2147483647.",
+        "use values between -2147483648 and 2147483647.",
     ),
     Cause(
         r"Incompatible dim|[Cc]annot broadcast|Incompatible shapes? .*broadcast",
-        "two shapes do not fit together in Core ML: a flexible size is not known to be the same in both",
+        "two shapes do not match in Core ML, because a flexible size is not known to be the same in both",
         "give both inputs the same range in `shape`, or enumerate `shapes`.",
     ),
     Cause(
@@ -93,14 +93,14 @@ MODEL_CAUSES: Final[tuple[Cause, ...]] = (
     # What must be known before the model runs
     Cause(
         r"inputs cannot have symbolic values|Cannot convert (expression|symbols) to",
-        "the size of the result is a number, and that of the input is flexible: their ratio is not known",
+        "the size of the result is fixed and that of the input is flexible, so their ratio is not known",
         "give `scale_factor` instead of `size`, or fix that axis in `shape`.",
         ("upsample_*", "interpolate"),
     ),
     Cause(
         r"cannot have symbolic values|Cannot convert (expression|symbols) to (float|int)",
         "a number that the converter computes depends on a flexible size",
-        "fix that axis in `shape`, or let a tensor operation find the size.",
+        "fix that axis in `shape`, or let a tensor operation compute the size.",
     ),
     Cause(
         r"must be const at compile time|expects? const|must be const|is not const|Only static item selection",
@@ -109,7 +109,7 @@ MODEL_CAUSES: Final[tuple[Cause, ...]] = (
     ),
     Cause(
         r"[Ss]caled_dot_product_attention.*|attn_mask cannot be provided when is_causal",
-        "`scaled_dot_product_attention` is called in a way that the converter does not take",
+        "the converter does not support this call of `scaled_dot_product_attention`",
         "pass a mask or `is_causal`, `dropout_p=0.0` in eval mode, and query, key and value of one rank.",
         ("scaled_dot_product_attention",),
     ),
@@ -120,7 +120,7 @@ MODEL_CAUSES: Final[tuple[Cause, ...]] = (
     ),
     Cause(
         r"Torch var .* not found in context",
-        "the converter looks for a value of the graph where there is none",
+        "the converter did not find a value of the graph",
         "write the operation with others.",
         vague=True,
     ),
@@ -165,7 +165,7 @@ MODEL_CAUSES: Final[tuple[Cause, ...]] = (
     ),
     Cause(
         r"sorted=True supported for the topk",
-        "`topk(sorted=False)` needs a later system",
+        "`topk(sorted=False)` needs a later iOS",
         "leave `sorted` at True.",
     ),
     Cause(
@@ -175,10 +175,10 @@ MODEL_CAUSES: Final[tuple[Cause, ...]] = (
     ),
     Cause(
         r"'list' object has no attribute 'val'|through: [^\n]*torch/nn/utils/rnn\.py",
-        "a recurrent layer takes a packed sequence, which coremltools reads for `nn.LSTM` alone",
+        "a recurrent layer gets a packed sequence, which coremltools supports only for `nn.LSTM`",
         "run the layer over the padded batch, and multiply by a mask: `steps = torch.arange(x.shape[1])`, "
         "`y = self.rnn(x)[0] * (steps < lengths[:, None])[..., None]`; a bidirectional layer reads padding "
-        "first, so give its backward half each sequence turned within its length: `turned = torch.where("
+        "first, so give its backward half each sequence reversed within its length: `turned = torch.where("
         "steps < lengths[:, None], lengths[:, None] - 1 - steps, steps)`.",
         ("", "gru*", "rnn_*"),
     ),
@@ -194,12 +194,12 @@ MODEL_CAUSES: Final[tuple[Cause, ...]] = (
     ),
     Cause(
         r"UNKNOWN_SCOPE|Ops containing blocks not implemented|Nodes of type .* not yet implemented",
-        "the exported program holds control flow (`torch.cond`, `while_loop`)",
+        "the exported program has control flow (`torch.cond`, `while_loop`)",
         "use `torch.where`, or unroll the loop.",
     ),
     Cause(
         r"Unhandled node type|Binding of inputs of type",
-        "an argument is of a type that the converter does not pass on",
+        "an argument has a type that the converter does not support",
         "give numbers, strings and tensors only.",
     ),
     # Recurrent layers and losses
@@ -226,13 +226,13 @@ MODEL_CAUSES: Final[tuple[Cause, ...]] = (
     ),
     Cause(
         r"StateType shape|StateType named",
-        "the state and the buffer that it stands for do not agree",
+        "a state and its buffer have different shapes",
         "register the buffer with the shape that forward writes.",
     ),
     Cause(
         r"infinite upper_bound is not allowed",
-        "a flexible dimension has no greatest size",
-        "give it a greatest size: `shape = [1, [1, 512]]` instead of -1.",
+        "a flexible dimension has no upper bound",
+        "set an upper bound: `shape = [1, [1, 512]]` instead of -1.",
     ),
     Cause(
         r"expressions of symbolic variables|inconsistent shape between EXIR input",
@@ -251,8 +251,8 @@ MODEL_CAUSES: Final[tuple[Cause, ...]] = (
     ),
     Cause(
         r"Main block's input name",
-        "an output is an input as it came",
-        "leave it out, or return `x * 1`.",
+        "an output is an unchanged input",
+        "omit it, or return `x * 1`.",
     ),
     Cause(
         r"is used both as function's input and output",
@@ -263,7 +263,7 @@ MODEL_CAUSES: Final[tuple[Cause, ...]] = (
     Cause(
         r"Number of (TorchScript )?(inputs|outputs).*(match|number)|Inconsistent number of inputs",
         "the graph has another number of inputs or outputs than the samples and outputs of the source",
-        "give exactly the inputs that the module takes, in their order, and return every tensor once.",
+        "give exactly the module's inputs, in order, and return every tensor once.",
     ),
     Cause(
         r"PackedParams|Dynamic quantized models|quantized",
@@ -272,7 +272,7 @@ MODEL_CAUSES: Final[tuple[Cause, ...]] = (
     ),
     Cause(
         r"Only torch\.Tensor (parameter|buffer|attr) handled",
-        "the program holds a parameter that is not a tensor",
+        "the program has a parameter that is not a tensor",
         "keep only tensors as parameters and buffers.",
     ),
     Cause(
@@ -284,13 +284,13 @@ MODEL_CAUSES: Final[tuple[Cause, ...]] = (
     Cause(
         r"written: .*(autograd\.grad|\.backward)\(|"
         r"through: .*torch/(_functorch/eager_transforms|autograd/(__init__|functional))\.py",
-        "forward takes a gradient, and a capture records no backward pass",
+        "forward computes a gradient, but a capture records no backward pass",
         "write the derivative by the chain rule: of `y = torch.tanh(self.l(x))` it is "
         "`(1 - y * y) @ self.l.weight`.",
     ),
     Cause(
         r"ConstraintViolationError|Constraints violated|specialized",
-        "the source fixes a size that the configuration calls flexible",
+        "the source fixes a size that is configured as flexible",
         "fix it in `shape`, or enumerate `shapes`.",
     ),
     Cause(
@@ -300,18 +300,19 @@ MODEL_CAUSES: Final[tuple[Cause, ...]] = (
     ),
     Cause(
         r"Only tensors, lists, tuples of tensors.* can be output from traced|Tracer cannot infer type of",
-        "forward takes or returns something that a trace cannot hold",
+        "forward takes or returns a value that a trace cannot represent",
         "take and return tensors, tuples and dicts of tensors.",
     ),
     Cause(
         r"FakeTensor|fake tensor|torch\._dynamo\.exc|Unsupported: ",
-        "forward leaves what torch.export can follow: numpy, `.item()`, or code that changes Python objects",
+        "forward does something that torch.export cannot follow: numpy, `.item()`, or code that changes "
+        "Python objects",
         "keep forward to torch operations on its inputs.",
     ),
     Cause(
         r"iOS ?1[678]\+|(>=|since) iOS1[678]|(Please|to) (set|update).{0,40}minimum.deployment.target",
-        "this needs a later system",
-        "raise `deployment-target`, or leave out what needs it.",
+        "this needs a later iOS",
+        "raise `deployment-target`, or avoid the operation that needs it.",
     ),
 )
 """Errors of any operation, of inputs and states, and of the capture, by their messages."""

@@ -13,7 +13,7 @@ OPERATION_CAUSES: Final[tuple[Cause, ...]] = (
     ),
     Cause(
         r"Unable to determine the type of the model",
-        "coremltools 9.0 does not take what torch.export of this torch returns",
+        "coremltools 9.0 does not support what torch.export of this torch version returns",
         "install torch 2.7 or later, the oldest that this gate is tested with.",
     ),
     Cause(
@@ -23,14 +23,14 @@ OPERATION_CAUSES: Final[tuple[Cause, ...]] = (
     ),
     Cause(
         r"got \d+ input\(s\), expected",
-        "the converter does not take the operation in this form: it expects other arguments",
-        "write the operation in its plainest form, or with others.",
+        "the converter does not support this form of the operation: it expects other arguments",
+        "write the operation in its simplest form, or with other operations.",
         vague=True,
     ),
     Cause(
         r"not a valid model hierarchy string",
-        "the TorchScript file was written by a torch that names modules otherwise",
-        "write the file again with the installed torch, or name the callable that builds the module.",
+        "the TorchScript file was written by a torch version that names modules differently",
+        "save the file again with the installed torch, or name the callable that builds the module.",
     ),
     # Convolution
     Cause(
@@ -65,8 +65,8 @@ OPERATION_CAUSES: Final[tuple[Cause, ...]] = (
     Cause(
         r"max_pool does not support dilation",
         "Core ML's max pooling has no dilation",
-        "take the greatest of the slices that the window reaches, of 3 x 3 with a dilation of 2 and a stride "
-        "of 1: `torch.stack([x[..., i : i + h - 4, j : j + w - 4] for i in (0, 2, 4) for j in (0, 2, 4)])"
+        "take the maximum of the slices in the window; for 3 x 3 with a dilation of 2 and a stride of 1: "
+        "`torch.stack([x[..., i : i + h - 4, j : j + w - 4] for i in (0, 2, 4) for j in (0, 2, 4)])"
         ".amax(0)`.",
     ),
     Cause(
@@ -91,7 +91,7 @@ OPERATION_CAUSES: Final[tuple[Cause, ...]] = (
     ),
     Cause(
         r"recompute_scale_factor = False, align_corners = False with float output size",
-        "`scale_factor` gives an output size that is not a whole multiple, and Core ML keeps no such factor",
+        "`scale_factor` gives an output size that is not a whole multiple, which Core ML does not support",
         "pass `recompute_scale_factor=True`, or `size=` in place of `scale_factor`.",
     ),
     Cause(
@@ -132,8 +132,8 @@ OPERATION_CAUSES: Final[tuple[Cause, ...]] = (
     ),
     Cause(
         r"pad must be non-negative",
-        "Core ML adds borders and takes none away",
-        "cut with slices, as `x[..., 1:-1]`, in the place of a negative padding.",
+        "Core ML can only add borders, not remove them",
+        "use slices, such as `x[..., 1:-1]`, instead of negative padding.",
     ),
     # Axes and shapes
     Cause(
@@ -144,7 +144,7 @@ OPERATION_CAUSES: Final[tuple[Cause, ...]] = (
     ),
     Cause(
         r"axis (should be|must) in|axes must in the range|invalid dim",
-        "`dim` is counted in a way that the converter does not know",
+        "the converter does not support this `dim`",
         "count `dim` from the front: `dim=0` is the first axis.",
     ),
     Cause(
@@ -205,7 +205,7 @@ OPERATION_CAUSES: Final[tuple[Cause, ...]] = (
     ),
     Cause(
         r"Dynamic padding for n-dimensional",
-        "how far it is padded follows a flexible size, and Core ML pads so in tensors of one axis alone",
+        "the padding depends on a flexible size, which Core ML supports only for tensors of rank 1",
         "join what is added: `torch.cat([torch.zeros_like(x[..., :1]), x, torch.zeros_like(x)], -1)`, or fix "
         "the size in `shape`.",
     ),
@@ -233,22 +233,22 @@ OPERATION_CAUSES: Final[tuple[Cause, ...]] = (
     # Writing in place
     Cause(
         r"No matching select or slice",
-        "a trace writes in place into a value that is not a slice of another",
+        "a trace writes in place to a tensor that is not a slice of another",
         "write `torch.full_like(x, value)` for `x.fill_(value)`, and assign for `copy_`.",
     ),
     Cause(
         r"does not support dynamic index|Only compile time known dim",
-        "where it is written is computed at run time",
+        "the written position is computed at run time",
         "use `torch.where` with a mask.",
     ),
     Cause(
         r"If there existed any whole slice",
-        "values are added at positions along some axes and whole ones along others",
+        "values are added at indices along some axes, and to whole slices along others",
         "use `scatter_add` along one axis.",
     ),
     Cause(
         r"Unsupported index_put_ usage|index shape .* must match input shape",
-        "a mask of another rank than the tensor selects where it is written",
+        "the mask of a write has another rank than the tensor",
         "use `torch.where(mask, value, x)` with a mask of the tensor's shape.",
     ),
     Cause(

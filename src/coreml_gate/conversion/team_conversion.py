@@ -105,7 +105,7 @@ def _of_the_same_form(path: Path, shipped: Package, function: str | None) -> Pat
     if _form(twin) != _form(shipped):
         raise GateError("its package has other inputs or outputs.", "")
     if _is_compressed(twin):
-        raise GateError("its package is compressed as well, and no twin of the source.", "")
+        raise GateError("its package is compressed too, so it is not a float32 twin.", "")
     return path
 
 
@@ -144,9 +144,7 @@ def _difference(own: Package, shipped: Package, task: Task) -> str:
     """Why the gate's package differs from the team's in float32; empty if it does not."""
     here, there = len(own.interface.inputs), len(shipped.interface.inputs)
     if here != there:
-        return (
-            f"the gate's own conversion takes another number of inputs than the package: {here}, not {there}"
-        )
+        return f"the gate's own conversion has another number of inputs than the package: {here}, not {there}"
     try:
         left, right = (_answers(package, task) for package in (own, widened(shipped)))
     except GateError as error:

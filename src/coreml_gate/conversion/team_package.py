@@ -117,8 +117,8 @@ def _built(task: Task) -> TeamPackage:
         _run(task.config.build, root)
         if path.exists() and _written(path) == before:
             raise SourceError(
-                f"`build` ended well and wrote nothing to `{name}`, which is older than the command.",
-                "correct the path in `package`, or let the command write the package in any case.",
+                f"`build` succeeded, but wrote nothing to `{name}`, which is older than the command.",
+                "correct the path in `package`, or let the command always write the package.",
             )
     if not (path / "Manifest.json").is_file():
         after = "after `build`" if task.config.build else "in the repository"

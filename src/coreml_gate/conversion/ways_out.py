@@ -26,7 +26,7 @@ _SAMPLED: Final = (
 )
 _PADDED: Final = (
     "keep the batch padded to its greatest length, `torch.stack([F.pad(a, (0, 0, 0, n - a.shape[0])), ...])`,"
-    " and multiply by a mask of what is real"
+    " and multiply by a mask of the real elements"
 )
 _CONSTANT: Final = "make it a buffer in `__init__`: it depends on no input"
 _TRANSFORM: Final = "multiply by tables of cosines and sines that are buffers"
@@ -96,16 +96,16 @@ WAYS_OUT: Final[Mapping[str, str]] = {
     ),
     **dict.fromkeys(("*nested*", "to_padded_tensor"), _PADDED),
     "index_add[open]": (
-        "how many rows there are is known only when it runs: compute every row, and multiply by a mask of "
-        "those that are meant, `y = y + (choice == k)[:, None] * expert(x)`"
+        "the number of rows is known only at run time: compute every row, and multiply by a mask of the "
+        "selected ones, `y = y + (choice == k)[:, None] * expert(x)`"
     ),
     "flex_attention": (
-        "use `F.scaled_dot_product_attention(q, k, v, attn_mask=bias)`, with what the score function adds as "
-        "a `bias` of all pairs of positions"
+        "use `F.scaled_dot_product_attention(q, k, v, attn_mask=bias)`, with the score function's summand "
+        "as a `bias` for all pairs of positions"
     ),
     **dict.fromkeys(("torchvision::roi_align", "torchvision::ps_roi_align", "*deform_conv2d"), _SAMPLED),
     "cond": "compute both branches and choose: `torch.where(condition, a, b)`",
-    "while_loop": "unroll it to its greatest number of steps: `x = torch.where(condition, step(x), x)`",
+    "while_loop": "unroll it to its maximum number of steps: `x = torch.where(condition, step(x), x)`",
     **dict.fromkeys(
         ("scan", "map_impl", "associative_scan"), "loop over the axis in Python, and `torch.stack`"
     ),
@@ -139,12 +139,12 @@ _MADE: Final = frozenset({"aten::arange"})
 """What makes an argument that a call computes itself, such as the offsets of bags that are rows."""
 _WHOLE: Final = re.compile(r"u?int\d+")
 _ANY_OPERATION: Final = (
-    "write the operation with others, or register a converter with "
+    "write it with other operations, or register a converter with "
     "`coremltools.converters.mil.register_torch_op` in the source's file"
 )
 _SCRIPT: Final = (
-    "TorchScript keeps Python's checks, dicts and strings as operations, and an export leaves them out: give "
-    "`source` the callable that builds the module, in the place of the script"
+    "TorchScript keeps Python's checks, dicts and strings as operations, which an export omits: let "
+    "`source` name the callable that builds the module instead of the script"
 )
 _PARAMETRISED: Final = ".parametrizations."
 

@@ -98,7 +98,7 @@ def align(
     sketches |= dict(_constants(model.function)) | observer.sketches
     missing = [name for name in model.function.block.outputs if name not in sketches]
     if missing:
-        raise PackageError(f"output `{missing[0]}` is nothing that an operation gives.")
+        raise PackageError(f"output `{missing[0]}` is not the result of an operation.")
     return _Aligner(model.function, keys, run, limit, sketches).alignment()
 
 

@@ -41,7 +41,7 @@ _WHOLE: Final = (
     "leave `dtype` of that `ct.TensorType` out, or give it the type that the source takes, float32"
 )
 _BIAS: Final = "give the `ct.ImageType` the bias of `[[model.input]]`, in the order of the channels"
-_STEP: Final = "let the source return what the package returns, or leave that step out of the script"
+_STEP: Final = "let the source return what the package returns, or remove that step from the script"
 
 Values = Sequence[Array]
 """One output, or a value derived from it, for each sample."""

@@ -36,7 +36,7 @@ def first_wrong(
         return _unclear(alignment, _gap(alignment))
     culprit = _grown(alignment, suspects[0])
     if culprit is None:
-        return _unclear(alignment, "the error grows from operation to operation, none makes it by itself")
+        return _unclear(alignment, "the error grows from operation to operation, and no single one causes it")
     return _found(alignment, culprit, suspects[1:])
 
 

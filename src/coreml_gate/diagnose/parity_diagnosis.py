@@ -22,7 +22,7 @@ from coreml_gate.frozen import changed
 from coreml_gate.record import FirstWrong, OtherRoute, ParityDiagnosis, Route
 
 Passes = tuple[str, ...]
-_APART: Final = "the source and the package cannot be set side by side"
+_APART: Final = "the operations of source and package cannot be paired"
 _QUANTISED: Final = (
     "the source is quantised, and Core ML rounds to other steps than torch does: convert the float model, "
     "and compress the package with `compress` in the configuration"
@@ -155,7 +155,7 @@ def _broken_by(failure: Failure, mapper: Mapper, until: Passes, budget: Diagnosi
     if not budget.left or not failure.agrees(mapper.mapped(others)):
         return found
     skipped = f'converter = {{ skip-passes = ["{culprit}"] }}'
-    return changed(found, hint=f"leave the pass out: {skipped} (tried: it agrees)")
+    return changed(found, hint=f"skip the pass: {skipped} (tried: it agrees)")
 
 
 def _other_route(failure: Failure, budget: DiagnosisBudget) -> OtherRoute | None:

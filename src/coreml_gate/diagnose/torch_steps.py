@@ -213,11 +213,11 @@ def _tensor_keys(name: str, values: Mapping[str, TorchObject]) -> tuple[str, ...
 
 def _call(node: TorchObject, arguments: list[TorchObject]) -> TorchObject:
     if list(node.blocks()):
-        raise UntraceableError(f"the traced graph holds control flow (`{node.kind()}`).")
+        raise UntraceableError(f"the traced graph has control flow (`{node.kind()}`).")
     schema = node.schema()
     operation, _ = torch._C._jit_get_operation(node.kind())  # noqa: SLF001  # torch offers no public way
     if operation is None or schema == "(no schema)":
-        raise UntraceableError(f"the traced graph holds `{node.kind()}`, which cannot be run alone.")
+        raise UntraceableError(f"the traced graph has `{node.kind()}`, which cannot be run alone.")
     parsed = torch._C.parse_schema(schema)  # noqa: SLF001  # as above
     pairs = list(zip(parsed.arguments, arguments, strict=True))
     positional = [value for argument, value in pairs if not argument.kwarg_only]

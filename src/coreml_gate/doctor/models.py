@@ -29,7 +29,7 @@ def examine_models(subject: Subject, machine: Machine, clock: Callable[[], float
     packages = report.events.parts.content(TrialPackages)
     if report.failure is not None or not packages:
         text = "no package was made" if report.failure is None else _ended(report.failure)
-        yield Probe("conversion", "not ok", text, "the environment cannot convert: install it anew.")
+        yield Probe("conversion", "not ok", text, "the environment cannot convert: reinstall it.")
         return
     yield Probe("conversion", "ok", f"{', '.join(packages)} were made")
     if not subject.can_predict:

@@ -99,12 +99,12 @@ def versions(subject: Subject) -> Probe:
 def _native_module(subject: Subject) -> Probe:
     what = "native module"
     if not subject.is_mac:
-        return Probe(what, "unknown", "coremltools has a native half on macOS only.", OFF_A_MAC)
+        return Probe(what, "unknown", "coremltools has native code only on macOS.", OFF_A_MAC)
     job = MachineJob(only=("native-module",), folder=subject.folder / "native-module")
     report = subject.supervisor.run(job)
     missing = report.events.parts.content(MissingNames)
     if missing == ():
-        return Probe(what, "ok", "coremltools' native half has every name that is needed")
+        return Probe(what, "ok", "coremltools' native code has every name that is needed")
     ended = "it handed over nothing" if report.failure is None else f"{report.failure.clause()}."
     return Probe(
         what,

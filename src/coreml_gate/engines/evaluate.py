@@ -75,9 +75,9 @@ def _require_predictions(engine: _Counted, reference: str) -> None:
     """Reject a metric without any prediction, which would be the same for every package."""
     if not engine.done:
         raise EvaluateError(
-            f"evaluate `{reference}` returned without a prediction by {engine.side}: its numbers say nothing "
-            "of the package.",
-            "call the function that it is given, and keep no answers from one call to the next.",
+            f"evaluate `{reference}` returned without a prediction by {engine.side}: its numbers do not "
+            "depend on the package.",
+            "call the given function, and do not cache predictions between calls.",
         )
 
 
@@ -90,7 +90,7 @@ def _checked(answer: object, reference: str, engine: Engine) -> list[MetricValue
     unfit = next((str(name) for name in answer if not is_text(str(name))), None)
     if unfit is not None:
         raise EvaluateError(
-            f"evaluate `{reference}` returned a metric whose name {unfit!a} is no text: it holds half a "
+            f"evaluate `{reference}` returned a metric whose name {unfit!a} is not text: it has half a "
             "character.",
             "rename it.",
         )
@@ -106,7 +106,7 @@ def _number(name: str, value: object, reference: str, engine: Engine) -> float:
         raise EvaluateError(
             f"evaluate `{reference}`: metric `{name}` is {value!r} under {engine.side}, "
             "expected a finite number.",
-            "leave samples out that have no answer, and return a float.",
+            "skip samples without an answer, and return a float.",
         )
     return float(number)
 

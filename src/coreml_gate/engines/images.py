@@ -115,7 +115,7 @@ def check_image(where: str, value: torch.Tensor, image: ImageInput) -> None:
         f"{where} needs pixels from {found.least:.4g} to {found.greatest:.4g}, allowed are 0 to "
         f"{_LEVELS - 1}: a pixel becomes pixel * {image.scale:g} + {bias}.",
         (f"{fitting}; or " if fitting else "")
-        + "yield what the source takes (pixel * scale + bias), or correct `image` in `[[model.input]]`.",
+        + "yield the source's values (pixel * scale + bias), or correct `image` in `[[model.input]]`.",
     )
 
 

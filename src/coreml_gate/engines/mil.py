@@ -107,7 +107,7 @@ def load_mil_engine(
             f"package `{Path(package.path).name}` has {counted(len(own), 'output')}, "
             f"its source has {len(output_names)}.",
             way_to_another_function(package.default_function, package.other_functions)
-            or "return every tensor once: the converter merges outputs that are the same tensor.",
+            or "return every tensor once, because the converter merges outputs that are the same tensor.",
         )
     if output_names is not None:
         _refuse_unscaled_images(package, config)
@@ -128,11 +128,11 @@ def _refuse_unscaled_images(package: Package, config: ModelConfig) -> None:
     if unknown and len(images) > len(known):
         name, color = unknown[0].name, unknown[0].color
         raise PackageError(
-            f"input `{name}` of package `{Path(package.path).name}` is an image, and `[[model.input]]` "
-            "holds no scale and bias for it.",
+            f"input `{name}` of package `{Path(package.path).name}` is an image, and `[[model.input]]` has "
+            "no scale and bias for it.",
             f'copy those of your `ct.ImageType`: `[[model.input]]`, `name = "{name}"`, '
             f'`image = {{ color = "{color}", scale = 0.00392156862745098, bias = [0, 0, 0] }}`; '
-            "`color` is the order in which the source takes the channels.",
+            "`color` is the source's order of channels.",
         )
 
 

@@ -35,7 +35,7 @@ def _flatten(name: str, value: object, into: dict[str, torch.Tensor], reference:
     elif isinstance(value, torch.Tensor):
         if not is_text(name):
             raise SourceError(
-                f"source `{reference}`: the name of output {name!a} is no text: it holds half a character.",
+                f"source `{reference}`: the name of output {name!a} is not text: it has half a character.",
                 "rename it, or return a tuple and name the outputs by `output`.",
             )
         if name in into:

@@ -31,8 +31,8 @@ _CPU: Final = (
     '"cpu"` in `torch.load`.'
 )
 _FLOATS: Final = (
-    "the gate runs the source in float32, and makes half precision of it itself: cast to the type of the "
-    "weights, `x.to(self.layer.weight.dtype)`, in the place of `.bfloat16()` and `.half()`."
+    "the gate runs the source in float32, and converts it to FP16 itself: cast to the type of the weights, "
+    "`x.to(self.layer.weight.dtype)`, instead of `.bfloat16()` and `.half()`."
 )
 _KNOWN_HINTS: Final[Mapping[str, str]] = {
     # of the pointer that Git LFS leaves in place of weights
@@ -70,7 +70,7 @@ spec.loader.exec_module(module)
 """
 """What stands for a user's file in a spawned process."""
 _NO_FILE: Final = (
-    "paths are relative to the repository's root: commit the file, or make or fetch it in a step before."
+    "paths are relative to the repository's root: commit the file, or create or fetch it in an earlier step."
 )
 _DISTRIBUTIONS: Final[Mapping[str, str]] = {
     "Crypto": "pycryptodome",
@@ -263,9 +263,9 @@ def _refuse_namesakes(location: str, path: Path, wrong: type[GateError]) -> None
         loaded = getattr(sys.modules.get(name), "__file__", None)
         if own is not None and loaded is not None and Path(loaded).resolve() != own.resolve():
             raise wrong(
-                f"`{location}` imports `{name}`, of which there are two: `{own}`, and `{loaded}`, which is "
-                "loaded already.",
-                "rename one of the files: Python keeps one module of a name.",
+                f"`{location}` imports `{name}`, but there are two of them: `{own}`, and `{loaded}`, which "
+                "is already loaded.",
+                "rename one of the files: Python keeps only one module per name.",
             )
 
 

@@ -120,7 +120,10 @@ async def prepared(registry: Registry, udid: str, signing: Signing, folder: Path
     registry.wake(udid)
     found = next((each for each in registry.devices() if each.udid == udid), None)
     if found is None:
-        raise DeviceError("coremltools does not see the device any more.", "is it unlocked and on its cable?")
+        raise DeviceError(
+            "coremltools does not see the device any more.",
+            "check that it is unlocked and connected by cable.",
+        )
     with overheard(folder / "bin") as words:
         try:
             return await registry.prepare(

@@ -301,18 +301,18 @@ def _tensor(where: str, value: object) -> torch.Tensor:
         value = torch.from_numpy(np.array(value, order="C"))
     if isinstance(value, torch.Tensor) and value.is_complex():
         raise SamplesError(
-            f"{where} is complex, and Core ML takes real numbers.",
+            f"{where} is complex, but Core ML supports only real numbers.",
             "make it two inputs, and begin forward with `torch.complex(real, imaginary)`, which converts.",
         )
     if not isinstance(value, torch.Tensor) or value.is_quantized:
         kind = f"{value.dtype} array" if isinstance(value, np.ndarray) else type(value).__name__
         raise SamplesError(
-            f"{where} is a `{kind}`, which Core ML cannot take.",
+            f"{where} is a `{kind}`, which Core ML does not support.",
             "yield tensors or numpy arrays of floats, integers or booleans.",
         )
     if value.dim() == 0:
         raise SamplesError(
-            f"{where} is a scalar (rank 0), which Core ML cannot take.", "yield it with shape [1]."
+            f"{where} is a scalar (rank 0), which Core ML does not support.", "yield it with shape [1]."
         )
     return as_input(value).contiguous().clone()
 
@@ -333,7 +333,7 @@ def _check_values(where: str, tensor: torch.Tensor) -> None:
     if bad:
         raise SamplesError(
             f"{where} holds NaN or infinity in {counted(bad, 'element')}, allowed 0.",
-            "yield what the app would feed; a mask needs a large finite number, such as -1e4.",
+            "yield values that the app would pass; a mask needs a large finite number, such as -1e4.",
         )
 
 

@@ -198,7 +198,7 @@ def _load_file(reference: str, root: Path, kind: str) -> Source:
 
 
 _WAY_OUT = {
-    "exported-program": "write it with `torch.export.save` of the torch version that reads it.",
+    "exported-program": "save it again with `torch.export.save` of the installed torch version.",
     "torchscript": (
         "save a program instead (`torch.export.save(torch.export.export(...), 'model.pt2')`), or name a "
         "`file.py:callable` that builds the module and loads this state_dict into it."

@@ -30,7 +30,7 @@ def stored_baseline(path: Path) -> Baseline:
     if not file.exists():
         raise RecordError(
             f"baseline `{path}` has no record: `{file}` does not exist.",
-            "name the folder that an earlier `coreml-gate run` or `collect` wrote, or use --base.",
+            "name the output folder of an earlier `coreml-gate run` or `collect`, or use --base.",
         )
     return as_baseline(read_record(file), f"record `{path}`", file.parent)
 

@@ -52,7 +52,7 @@ def config_finding(changes: tuple[ConfigChange, ...], judged_with: str) -> Findi
         status=Status.WARN,
         subject="configuration",
         message=f"{counted(len(changes), 'key')} of the gate's configuration changed: {shown}. {judged_with}",
-        hint="who approves this change approves these limits as well.",
+        hint="approving this change also approves these limits.",
         details=tuple(str(change) for change in changes),
     )
 

@@ -88,7 +88,7 @@ def _list(connected: tuple[Connected, ...], parsed: argparse.Namespace, around: 
 def require_a_mac(platform: str, environment: Mapping[str, str]) -> None:
     """Raise :class:`DeviceError` if no device can be connected to this machine."""
     if platform != MAC:
-        raise DeviceError(f"a device needs a Mac, and this is {platform}.", XCODE_HINT)
+        raise DeviceError(f"a connected device needs a Mac, but this is {platform}.", XCODE_HINT)
     if is_hosted(environment):
         raise DeviceError("GitHub's own runners have no device connected.", XCODE_HINT)
     if shutil.which("devicectl", path=environment.get("PATH")) is None:

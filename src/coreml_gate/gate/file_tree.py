@@ -91,8 +91,8 @@ class FileTree:
         if len(files) > MOST_FILES:
             raise RepositoryError(
                 f"`{path}` holds more than {MOST_FILES:,} files, those behind its links included.",
-                "a model is measured again when one of its files changed: leave out links to folders such as "
-                "`/`, or name the files that the model reads.",
+                "a model is measured again if one of its files changed: remove links to folders such as "
+                "`/`, or name only the files that the model reads.",
             )
         return sorted(files)
 

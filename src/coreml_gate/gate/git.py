@@ -57,7 +57,7 @@ class Repository:
         executable = shutil.which("git", path=environ.get("PATH"))
         if executable is None:
             raise RepositoryError(
-                "git was not found on PATH.", "install git; the gate reads from it which files changed."
+                "git was not found on PATH.", "install git, with which the gate finds the files that changed."
             )
         outside = cls(folder, executable, git_environment(environ))
         answer = outside._run("rev-parse", "--show-toplevel")

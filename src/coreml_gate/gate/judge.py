@@ -149,10 +149,10 @@ def _source_notes(source: SourceFacts) -> Iterator[str]:
         if output.value < LEAST_SENSITIVITY:
             yield (
                 f"output `{output.output}`: it hardly depends on the input (sensitivity {output.value:.2g}, "
-                f"expected at least {LEAST_SENSITIVITY}): a good figure means nothing."
+                f"expected at least {LEAST_SENSITIVITY}): good numbers prove nothing."
             )
     if source.random_samples:
-        yield "random samples: the configuration names none, and real inputs may reach other values."
+        yield "random samples, because the configuration names none; real inputs may reach other values."
 
 
 def _few_samples(evidence: Evidence) -> Iterator[str]:
@@ -168,11 +168,11 @@ def _base_problem(evidence: Evidence) -> Iterator[str]:
     base = evidence.base
     if base is None:
         if evidence.base_environment is not None:
-            yield "the baseline does not hold this model: it is compared with nothing."
+            yield "the baseline does not have this model, so it is not compared."
     elif base.problem is not None:
         yield f"the baseline of this model is incomplete ({base.problem.kind}): {base.problem.message}"
     elif base.package is None:
-        yield "the baseline of this model is incomplete: it holds no package."
+        yield "the baseline of this model is incomplete: it has no package."
 
 
 def _other_samples(evidence: Evidence) -> Iterator[str]:
@@ -181,6 +181,6 @@ def _other_samples(evidence: Evidence) -> Iterator[str]:
         return
     if base.samples_digest != head.samples_digest:
         yield (
-            f"other samples than the baseline's ({base.samples} then, {head.samples} now): figures of "
-            "outputs differ by them as well."
+            f"other samples than the baseline's ({base.samples} then, {head.samples} now): this also "
+            "changes the numbers of outputs."
         )

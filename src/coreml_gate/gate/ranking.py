@@ -18,11 +18,11 @@ ESTIMATED: Final = (
     "~ is an estimated cost, not a time: multiply-accumulates and bytes moved, counted on the program."
 )
 ORDERS_DIFFER: Final = (
-    "the order of packages on a Mac is not their order on a phone, and neither is the order by cost: time "
-    "them on the oldest phone that you support (`coreml-gate device`) before you choose by speed."
+    "the order of packages on a Mac, or by cost, may differ from that on a phone: time them on the oldest "
+    "phone that you support (`coreml-gate device`) before you choose by speed."
 )
 
-OTHER_PHONES: Final = "another phone may order them otherwise."
+OTHER_PHONES: Final = "the order may differ on another phone."
 
 
 @dataclass(frozen=True)

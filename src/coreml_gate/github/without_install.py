@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple
 
-CANCELLED_BEFORE = "the job was cancelled before it had a result."
+CANCELLED_BEFORE = "the job was cancelled before there was a result."
 _STAMP = re.compile(r"<!-- coreml-gate-run: ([0-9a-f]{40,64}) (\d{1,19}) (\d{1,9}) -->")
 _OUTDATED = "<!-- coreml-gate-outdated -->"
 _END_OF_OUTDATED = "<!-- end of coreml-gate-outdated -->"
@@ -93,7 +93,7 @@ def ending(
         return "cancelled", "the job was cancelled or ran out of time before it had a result."
     if timeout_minutes is None:
         minutes = f"{elapsed_s / _MINUTE:.0f} min"
-        return "cancelled", f"after {minutes} the job was cancelled or ran out of time; it had no result yet."
+        return "cancelled", f"after {minutes} the job was cancelled or ran out of time, without a result."
     if elapsed_s >= timeout_minutes * _MINUTE - _ALMOST_S:
         return "timed_out", f"the job ran out of its {timeout_minutes:g} min (`timeout-minutes`)."
     return "cancelled", CANCELLED_BEFORE

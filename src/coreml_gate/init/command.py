@@ -50,7 +50,7 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
         _explain(proposal, around)
     if not proposal.models:
         raise UsageError(
-            "no model was found that the gate could build without arguments.",
+            "found no model that can be built without arguments.",
             "write coreml-gate.toml by hand: `[[model]]` with `name`, `source` and `samples`.",
         )
     agree: Agree = (lambda _: True) if parsed.yes else _question(parsed, around)

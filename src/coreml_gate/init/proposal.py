@@ -110,15 +110,16 @@ def propose(found: FoundRepository) -> Proposal:
     built = {model.export.package for model in models}
     models += [_of_package(each, names) for each in found.packages if each.path not in built]
     notes = (
-        *(f"`{name}` does not parse, so nothing of it is used." for name in found.unread),
+        *(f"`{name}` cannot be parsed, so it is not used." for name in found.unread),
         *(each for each in answers if isinstance(each, str)),
         *matched.open,
         *(
-            f"`{name}` converts to Core ML, but the gate runs no notebook: move the conversion to a script."
+            f"`{name}` converts to Core ML, but the gate does not run notebooks: move the conversion to a "
+            "script."
             for name in found.notebooks
         ),
         *(
-            f"`{name}` defines a module, but the gate runs no notebook: move the module to a script."
+            f"`{name}` defines a module, but the gate does not run notebooks: move the module to a script."
             for name in found.notebook_modules
         ),
     )
@@ -215,7 +216,7 @@ def _of_exporter(file: PythonFile, export: CoreMlExport, names: _Names) -> Propo
 
 def _of_package(stored: StoredPackage, names: _Names) -> ProposedModel:
     lfs = "; its files are pointers of Git LFS here: run `git lfs pull` first" if stored.in_lfs else ""
-    reason = f"a stored package, which has no source to be compared with{lfs}"
+    reason = f"a stored package, without a source to compare with{lfs}"
     name = names.new(PurePosixPath(stored.path).stem)
     return ProposedModel(name, ProposedSource(stored.path, reason), _weak_samples(()))
 
@@ -271,19 +272,19 @@ def propose_export(match: Assignment) -> ProposedExport:
     where, target = f"{file.path}:{export.line}", export.target if export.target in DEPLOYMENT_TARGETS else ""
     others = [name for name in export.required if name != export.module]
     if export.function and export.returns and not others:
-        reason = f"`{export.function}` converts ({where}): its package is the one that is judged"
+        reason = f"`{export.function}` converts ({where}): the gate judges its package"
         return ProposedExport(reason, convert=f"{file.path}:{export.function}", target=target)
     if export.saved_as and not export.options:
         return _script(file, export.saved_as, f"{where} converts", target)
-    return ProposedExport(f"{_why_not(export, where, others)}: the gate converts by itself", target=target)
+    return ProposedExport(f"{_why_not(export, where, others)}: the gate converts the model itself", target=target)
 
 
 def _why_not(export: CoreMlExport, where: str, others: list[str]) -> str:
     """Why the team's conversion cannot be called as it is, and what makes it callable."""
     if export.function and export.returns:
         return (
-            f"`{export.function}` converts ({where}), but takes {listed(others)}, and the gate gives the "
-            "module alone: give the others a default and name it as `convert`; until then"
+            f"`{export.function}` converts ({where}), but takes {listed(others)}, and the gate passes only the "
+            "module: give the others a default and name it as `convert`; until then"
         )
     if export.saved_as:
         return (
@@ -300,7 +301,7 @@ def _propose_exporter(file: PythonFile, export: CoreMlExport) -> ProposedExport:
 
 
 def _script(file: PythonFile, package: str, what: str, target: str) -> ProposedExport:
-    reason = f"{what} and saves `{package}`: that package is the one that is judged"
+    reason = f"{what} and saves `{package}`: the gate judges that package"
     return ProposedExport(reason, package=package, build=("python", file.path), target=target)
 
 

@@ -114,7 +114,7 @@ def _check_names(block: Block) -> None:
     seen: set[str] = set()
     for value in (*block.inputs, *(value for item in block.operations for value in item.outputs)):
         if value.name in seen:
-            raise PackageError(f"two values of one block are called `{value.name}`.", _AGAIN)
+            raise PackageError(f"two values of one block are named `{value.name}`.", _AGAIN)
         seen.add(value.name)
 
 
@@ -175,7 +175,7 @@ def _type(message: Message) -> ValueType:
 def _element(message: Message) -> TensorType:
     kind = _type(message)
     if not isinstance(kind, TensorType):
-        raise PackageError("a list, state or dictionary holds something else than tensors.", _AGAIN)
+        raise PackageError("a list, state or dictionary contains something other than tensors.", _AGAIN)
     return kind
 
 
@@ -221,7 +221,7 @@ def _immediate(message: Message, dtype: DType, count: int) -> NDArray[np.generic
         return data if dtype.packed else data.view(dtype.numpy)
     _check_count(len(values), count, f"elements of {dtype.name}")
     if field is not None and (dtype.packed or (field == "strings") is not (dtype.name == "string")):
-        raise PackageError(f"a constant of {dtype.name} travels as `{field}`.", _AGAIN)
+        raise PackageError(f"a constant of {dtype.name} is stored as `{field}`.", _AGAIN)
     return np.array(values).astype(dtype.numpy)
 
 
@@ -233,7 +233,7 @@ def _check_count(found: int, declared: int, unit: str) -> None:
 def _list_values(message: Message, declared: ListType, weights: Weights) -> NDArray[np.generic]:
     values = [_constant(item, weights).array for item in message.immediateValue.list.values]
     if any(math.prod(value.shape) != 1 for value in values):
-        raise PackageError("a list of constants holds something else than single elements.", _AGAIN)
+        raise PackageError("a list of constants contains something other than single elements.", _AGAIN)
     return np.array([value.item() for value in values], DTYPES[declared.element.dtype].numpy)
 
 
@@ -256,7 +256,7 @@ def _check_block(block: Block, around: set[str]) -> None:
         given.update(value.name for value in operation.outputs)
     missing = next((name for name in block.outputs if name not in given), None)
     if missing is not None:
-        raise PackageError(f"the output `{missing[:_SHOWN]}` is nothing that an operation gives.", _DAMAGED)
+        raise PackageError(f"the output `{missing[:_SHOWN]}` is not the result of an operation.", _DAMAGED)
 
 
 def _check_reads(operation: Operation, given: set[str]) -> None:
@@ -272,7 +272,7 @@ def _check_reads(operation: Operation, given: set[str]) -> None:
 def _check_constant(operation: Operation) -> None:
     is_held = operation.type == "const"
     if is_held and ("val" not in operation.attributes or operation.inputs or len(operation.outputs) != 1):
-        raise PackageError(f"the constant `{operation.name[:_SHOWN]}` holds no value of its own.", _DAMAGED)
+        raise PackageError(f"the constant `{operation.name[:_SHOWN]}` has no value.", _DAMAGED)
 
 
 def decode_interfaces(description: Message) -> tuple[str, Mapping[str, Interface]]:
@@ -324,7 +324,8 @@ def _array(name: str, kind: FeatureKind, message: Message, *, optional: bool) ->
 def _check_shape(name: str, shape: tuple[int, ...]) -> None:
     if any(size < 0 for size in shape) or math.prod(shape) > MOST_BYTES:
         raise PackageError(
-            f"the interface gives `{name}` the shape {shape}, which no array has.", "convert the model again."
+            f"the interface gives `{name}` the shape {shape}, which is not valid for an array.",
+            "convert the model again.",
         )
 
 

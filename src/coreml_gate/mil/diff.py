@@ -88,7 +88,7 @@ def read_outline(lines: Iterable[str]) -> ProgramOutline:
 
 def _of_another_form(line: str) -> RecordError:
     return RecordError(
-        f"the outline of a program has the line `{line[:60]}`, which has another form.",
+        f"the outline of a program has the line `{line[:60]}`, which cannot be read.",
         "measure the model again with this version.",
     )
 
@@ -143,7 +143,7 @@ KINDS: Final[Mapping[ChangeKind, str]] = {
     "reshaped": "with other shapes",
     "settings": "with other settings",
     "weights": "with other weights",
-    "storage": "with weights stored otherwise",
+    "storage": "with weights in another form",
 }
 """The kinds of change, as words that follow a number, in reading order."""
 

@@ -24,7 +24,7 @@ _CONVERT = 'convert it with coremltools.convert(..., convert_to="mlprogram") and
 
 _SHOWN = 80
 """Characters of foreign text in a message."""
-_ONE_BY_ONE = "give its models one by one, or run it whole with coreml_gate.runtime.load_pipeline."
+_ONE_BY_ONE = "pass its models one by one, or run the whole pipeline with coreml_gate.runtime.load_pipeline."
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -28,7 +28,7 @@ def fitting(operation: Operation) -> Iterator[None]:
         yield
     except (IndexError, TypeError, ValueError, ZeroDivisionError) as error:
         raise PackageError(
-            f"operation `{operation.name}` ({operation.type}): its operands are not what it takes ({error}).",
+            f"operation `{operation.name}` ({operation.type}): its operands do not fit ({error}).",
             "the package is damaged: convert the model again.",
         ) from error
 

@@ -15,7 +15,7 @@ from coreml_gate.verdict import Status, Verdict
 from coreml_gate.version import __version__
 
 SCHEMA_VERSION: Final = 1
-_WAY_OUT: Final = "name a report.json that this version of `coreml-gate run` or `judge` wrote."
+_WAY_OUT: Final = "name a report.json from this version of `coreml-gate run` or `judge`."
 
 
 class Tool(FrozenModel):

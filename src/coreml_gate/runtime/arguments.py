@@ -79,10 +79,10 @@ def known_tensor(known: Known, mode: Mode) -> Tensor:
     if isinstance(known, Tensor):
         return known
     if not isinstance(known.type, TensorType):
-        raise PackageError(f"a constant of the type {known.type} stands where a tensor is wanted.")
+        raise PackageError(f"a constant of the type {known.type} is given where a tensor is expected.")
     dtype = known.type.dtype
     if dtype == "string":
-        raise PackageError("a text stands where numbers are wanted.")
+        raise PackageError("a text is given where numbers are expected.")
     return enter(from_numpy(known.array).to(storage(dtype, mode)), mode)
 
 
@@ -97,5 +97,5 @@ def from_numpy(array: NDArray[np.generic]) -> Tensor:
 
 def _text(known: Known) -> str:
     if isinstance(known, Tensor) or known.data.size != 1:
-        raise PackageError("a single text is wanted, not numbers and no list.")
+        raise PackageError("a single text is expected, not numbers or a list.")
     return str(known.array.item())

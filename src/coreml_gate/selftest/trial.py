@@ -24,7 +24,7 @@ from coreml_gate.worker.supervisor import Supervisor
 ONLY: Final = ("source", "conversion", "package", "numbers")
 """Measurements in which the faults show; diagnosing each would take minutes."""
 _BASELINE: Final = BaselineFacts(origin="the same model without a fault", present=True)
-_OFF_A_MAC: Final = "it takes Core ML's times: run the self-test on a Mac."
+_OFF_A_MAC: Final = "it needs Core ML's times: run the self-test on a Mac."
 
 Outcome = Literal["caught", "not caught", "unknown"]
 
@@ -73,7 +73,7 @@ def _unmeasurable(model: ModelConfig, record: ModelRecord) -> MeasuringError:
     why = problem.message if problem else conversion.message if conversion else "it has no package."
     return MeasuringError(
         f"model `{model.name}` cannot be measured as it is: {why}",
-        "repair that, or name another model with `--model`: faults are injected into one that works.",
+        "fix that, or name another model with `--model`: faults are injected into a model that works.",
         problem.exit_code if problem else MeasuringError.exit_code,
     )
 
@@ -107,7 +107,7 @@ def _compared(fault: Fault, before: Verdict, after: Verdict) -> FaultTrial:
         return FaultTrial(fault.name, "caught", f"{new[0].check}: {new[0].message}")
     if already & {*fault.caught_by}:
         named = ", ".join(sorted(already & {*fault.caught_by}))
-        return FaultTrial(fault.name, "unknown", f"{named} fails without the fault as well.")
+        return FaultTrial(fault.name, "unknown", f"{named} fails without the fault too.")
     if fault.needs_mac and any(each.status is Status.UNSURE for each in found):
         return FaultTrial(fault.name, "unknown", "its times are unsure: run the self-test on a quiet Mac.")
     said = "; ".join(f"{each.check}: {each.status.value}, {each.message}" for each in found)

@@ -62,7 +62,7 @@ INTEGERS: Final = (
         torch_operations=("any", "all"),
         routes=ALL,
         when=_fractions,
-        what="numbers are cast to integers first, so that fractions count as zero",
+        what="numbers are first cast to integers, so fractions count as zero",
         workaround="torch.any(x != 0)",
         example="return torch.any(x * 0.1).float()",
     ),
@@ -81,7 +81,7 @@ INTEGERS: Final = (
         routes=ALL,
         when=_fraction_into_integers,
         what="an integer tensor that is filled with a fraction keeps the fraction",
-        workaround="fill with a whole number, or cast before",
+        workaround="fill with a whole number, or cast first",
         example="return torch.full_like(x, 2.7, dtype=torch.int32) * x",
     ),
     KnownBug(

@@ -170,7 +170,7 @@ def failure(what: str, status: int, words: str, permission: str) -> GitHubError:
         case 410:
             return GitHubError(message, "it has expired or was deleted: measure the baseline again.", status)
         case 422:
-            return GitHubError(message, "GitHub does not take this value; the message names it.", status)
+            return GitHubError(message, "GitHub rejects a value; the message names it.", status)
         case _:
             return GitHubError(message, _TRY_AGAIN, status)
 
@@ -182,8 +182,8 @@ _REFUSALS: Final = {
     "check run can only be modified by the github app": "another app opened this check: pass the same token "
     "to every step of the gate.",
     "saml": "authorize the token for the organization's single sign-on, or pass `${{ github.token }}`.",
-    "ip allow list": "the organization admits no request from this runner's address: use one that it admits.",
-    "archived": "the repository is archived and takes no comments and no checks: unarchive it.",
+    "ip allow list": "the organization blocks requests from this runner's address: use an allowed one.",
+    "archived": "the repository is archived and accepts neither comments nor checks: unarchive it.",
 }
 """What GitHub says of a refusal that no permission changes, in lower case, with the way past it."""
 
@@ -194,8 +194,8 @@ def _way_past(words: str) -> str:
 
 def _permission_hint(permission: str) -> str:
     return (
-        f"add `{permission}` to the job's `permissions:`. For a pull request from a fork the token can only "
-        "read, whatever stands there: report from a `workflow_run` workflow."
+        f"add `{permission}` to the job's `permissions:`. For a pull request from a fork the token is "
+        "always read-only: report from a `workflow_run` workflow."
     )
 
 

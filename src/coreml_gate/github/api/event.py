@@ -19,11 +19,12 @@ _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _QUEUE: Final = re.compile(r"refs/heads/gh-readonly-queue/.+/pr-(\d{1,9})-[0-9a-f]{40,64}")
 _NO_COMMIT: Final = re.compile(r"0+")
 _UNSAFE: Final = (
-    "`pull_request_target` runs with a write token beside code of the pull request. Use `pull_request` to "
+    "`pull_request_target` runs the pull request's code with a write token. Use `pull_request` to "
     "measure, and `workflow_run` to report on pull requests from forks; examples/workflows/ has both."
 )
 _KNOWN: Final = (
-    "the gate knows `push`, `schedule`, `pull_request`, `merge_group` and `workflow_run`; for anything else "
+    "the gate supports `push`, `schedule`, `pull_request`, `merge_group` and `workflow_run`; for anything "
+    "else "
     "call `coreml-gate run` yourself."
 )
 _FITTING: Final = (
@@ -182,7 +183,7 @@ def read_event(
     except (KeyError, TypeError, AttributeError) as error:
         raise EventError(
             f"the payload of `{name}` lacks what the gate needs: {error}.",
-            "run the gate by GitHub's own event, not by a payload written by hand.",
+            "start the gate by a GitHub event, not by a handwritten payload.",
         ) from error
 
 
@@ -191,9 +192,9 @@ def choose_mode(
 ) -> Mode:
     """The mode by the table, if it applies to the event."""
     if name == "pull_request_target":
-        raise EventError("the gate does not work under `pull_request_target`.", _UNSAFE)
+        raise EventError("the gate does not support `pull_request_target`.", _UNSAFE)
     if name not in MODES:
-        raise EventError(f"the gate does not work under `{name}`.", _KNOWN)
+        raise EventError(f"the gate does not support the event `{name}`.", _KNOWN)
     if requested not in MODES[name]:
         raise EventError(f"mode `{requested}` does not fit the event `{name}`.", _FITTING)
     if name == "push":
@@ -329,7 +330,7 @@ def _of_commit(sha: str, branch: str) -> dict[str, Json]:
 def _commit(text: str) -> str:
     if not _COMMIT.fullmatch(text):
         raise EventError(
-            f"`{text[:80]}` is not the full hash of a commit.", "run the gate by GitHub's own event."
+            f"`{text[:80]}` is not the full hash of a commit.", "start the gate by a GitHub event."
         )
     return text
 

@@ -178,9 +178,7 @@ def _fitting(archive: SafeZip, artifact: ArtifactFacts, wanted: BaselineQuery, c
     name = f"artifact {artifact.name}"
     record = read_record(archive, name)
     if record.commit != commit or record.dirty:
-        raise ArtifactError(
-            f"{name} holds a record of {record.commit or 'no commit'}, not of {short(commit)}."
-        )
+        raise ArtifactError(f"{name} has a Record of {record.commit or 'no commit'}, not of {short(commit)}.")
     present = {member.name for member in archive.members}
     for model in record.models:
         if model.package is not None and f"{model.package.path}/Manifest.json" not in present:

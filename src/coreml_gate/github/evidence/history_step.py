@@ -53,7 +53,7 @@ def _stored(context: StepContext, request: HistoryRequest) -> History:
         workflow = request.workflow or context.event.workflow_path
         found, notices = _stored_history(context.client, request.key, workflow)
     except GateError as error:
-        context.warn([f"The history begins anew: {error.sentence}"])
+        context.warn([f"The history starts anew: {error.sentence}"])
         return History()
     context.warn(notices)
     return found
@@ -92,7 +92,7 @@ def _readable(
         except (TokenError, RateLimitError):
             raise
         except GateError as error:
-            notices.append(f"a stored history was passed over: {error.sentence}")
+            notices.append(f"a stored history was skipped: {error.sentence}")
 
 
 def _downloaded(client: Client, artifact: ArtifactFacts) -> History:

@@ -65,16 +65,14 @@ def _downloaded(client: Client, file: ArtifactFacts, release: Release) -> Record
         raise ArtifactError(f"{name} is not UTF-8.", _UPLOAD_AGAIN) from error
     if record.commit != release.commit:
         held = record.commit or "no commit"
-        raise ArtifactError(
-            f"{name} holds a record of {held}, not of {short(release.commit)}.", _UPLOAD_AGAIN
-        )
+        raise ArtifactError(f"{name} has a Record of {held}, not of {short(release.commit)}.", _UPLOAD_AGAIN)
     return record
 
 
 def _nothing_left(release: Release, key: str, reasons: Sequence[str]) -> ArtifactError:
     return ArtifactError(
-        f"release `{release.tag}` is not compared with: {'; '.join(reasons)}.",
-        f"artifacts expire: let the release carry its record.json as `{file_name(key)}`.",
+        f"release `{release.tag}` is not compared: {'; '.join(reasons)}.",
+        f"artifacts expire: attach record.json to the release as `{file_name(key)}`.",
     )
 
 

@@ -64,9 +64,9 @@ def read_untrusted(client: Client, run: SourceRun, key: str, expected: int = 1) 
     artifacts = _newest_by_name(records_of_run(client, run.id, key))
     if not artifacts:
         raise ArtifactError(
-            f"run {run.id} left no artifact `coreml-gate-record-{key}-N` behind (it ended with "
+            f"run {run.id} stored no artifact `coreml-gate-record-{key}-N` (it ended with "
             f"`{run.conclusion or 'no conclusion'}`).",
-            "look at its log: the measuring job did not get to the upload.",
+            "look at its log: the measuring job did not reach the upload.",
         )
     if len(artifacts) > MAX_SHARDS:
         raise ArtifactError(f"run {run.id} left {len(artifacts)} records, allowed {MAX_SHARDS}.", _UNTRUSTED)
@@ -82,7 +82,7 @@ def rejudge(config: Config, head: Record, base: Record | None, facts: BaselineFa
         return judge(config, head, base, facts)
     except (ArithmeticError, ValidationError) as error:
         raise RecordError(
-            f"the record holds figures that cannot be compared ({type(error).__name__}).", _UNTRUSTED
+            f"the Record has numbers that cannot be compared ({type(error).__name__}).", _UNTRUSTED
         ) from error
 
 
@@ -117,9 +117,9 @@ def _clean(value: Json) -> Json:
         case bool() | None:
             return value
         case int() if abs(value) > MAX_INTEGER:
-            raise RecordError("the record holds an integer beyond 2^53.", _UNTRUSTED)
+            raise RecordError("the Record has an integer beyond 2^53.", _UNTRUSTED)
         case float() if not math.isfinite(value) or abs(value) > MAX_FLOAT:
-            raise RecordError(f"the record holds a number beyond {MAX_FLOAT:.0e}.", _UNTRUSTED)
+            raise RecordError(f"the Record has a number beyond {MAX_FLOAT:.0e}.", _UNTRUSTED)
         case dict():
             _check_length(len(value))
             return {_clean(key): _clean(inner) for key, inner in value.items()}
@@ -132,7 +132,7 @@ def _clean(value: Json) -> Json:
 
 def _check_length(length: int) -> None:
     if length > MAX_ELEMENTS:
-        raise RecordError(f"the record holds a list of {length:,}, allowed {MAX_ELEMENTS:,}.", _UNTRUSTED)
+        raise RecordError(f"the Record has a list of {length:,}, allowed {MAX_ELEMENTS:,}.", _UNTRUSTED)
 
 
 def merge_records(records: Sequence[Record]) -> Merged:
@@ -143,7 +143,7 @@ def merge_records(records: Sequence[Record]) -> Merged:
     Records apart: they are said in a note, with the first Record's versions kept as the whole's.
     """
     if not records:
-        raise RecordError("there is no record to merge.", "check that every measuring job uploaded one.")
+        raise RecordError("there is no Record to merge.", "check that every measuring job uploaded one.")
     first = records[0]
     _require_one("commit", [record.commit or _UNSET for record in records])
     _require_one("engine", [record.engine for record in records])
@@ -164,15 +164,15 @@ def require_all(found: int, expected: int) -> None:
     """Refuse an incomplete set of Records: a crashed job must not look like a model that was not measured."""
     if found < expected:
         raise RecordError(
-            f"{found} of {expected} measuring jobs left a record behind.",
-            "look at the logs of the others: they did not get to the upload.",
+            f"{found} of {expected} measuring jobs stored a Record.",
+            "look at the logs of the others: they did not reach the upload.",
         )
 
 
 def _require_one(what: str, values: Sequence[str]) -> None:
     if len(set(values)) > 1:
         named = listed(value[:40] for value in dict.fromkeys(values))
-        raise RecordError(f"the records are of more than one {what}: {named}.", _SHARDS)
+        raise RecordError(f"the Records have more than one {what}: {named}.", _SHARDS)
 
 
 def _joined(measured: Sequence[ModelRecord], notes: list[str]) -> tuple[ModelRecord, ...]:
@@ -187,9 +187,9 @@ def _joined(measured: Sequence[ModelRecord], notes: list[str]) -> tuple[ModelRec
 def _with_core_ml(first: ModelRecord, other: ModelRecord, notes: list[str]) -> ModelRecord:
     name = f"`{first.name[:100]}`"
     if other.problem is not None:
-        notes.append(f"model {name} was measured by two jobs, and one could not: {other.problem.message}")
+        notes.append(f"model {name} was measured by two jobs, one of which failed: {other.problem.message}")
     elif (first.core_ml is None) is (other.core_ml is None):
-        notes.append(f"model {name} was measured by two jobs; the first one's figures are shown.")
+        notes.append(f"model {name} was measured by two jobs; those of the first are shown.")
     return _with_answers(first, other)
 
 

@@ -116,7 +116,7 @@ def _problems(
     if override.until < today:
         yield f"it expired on {override.until}"
     if override.until > today + LONGEST:
-        yield f"it would hold for more than {LONGEST.days} days"
+        yield f"it would be valid for more than {LONGEST.days} days"
     if not _failures(override, verdict):
         yield f"`{override.check}` of `{override.model}` does not fail"
     if not labelled:
@@ -167,7 +167,7 @@ def _ignored(override: Override) -> Finding:
         check=CHECK,
         status=Status.WARN,
         subject=override.model or "override",
-        message=f"the override of `{override.author}` does not count: {override.problem}.",
+        message=f"the override of `{override.author}` is not valid: {override.problem}.",
         hint=f"write `{FORM}`, and add the label `{LABEL}`.",
         details=(override.line,),
     )

@@ -91,7 +91,7 @@ def post(thread: Thread, stamp: RunStamp, body_after: Callable[[str], str], *, w
     if not own:
         return _create(thread, body_after("")) if wanted else Posted("none")
     if stamp.is_older_than(stamp_in(own[0].body)):
-        notice = f"the comment stays as it is: a later run of {short(stamp.head_sha)} wrote it."
+        notice = f"the comment was not changed: a later run of {short(stamp.head_sha)} wrote it."
         return Posted("unchanged", own[0].id, own[0].html_url, notice)
     return _update(thread, own[0], body_after(own[0].body))
 

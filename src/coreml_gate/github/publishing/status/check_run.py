@@ -113,7 +113,7 @@ class CheckRun:
     def _supersede(self, run: ApiCheckRun) -> None:
         """End the check run that an earlier run, whose machine is gone, left open."""
         title = f"superseded by run {self.stamp.run}"
-        summary = "This run ended without a conclusion, and another one of the same commit has begun."
+        summary = "This run ended without a conclusion, and another one of the same commit has started."
         with requesting(self._what(), PERMISSION):
             run.edit(
                 status="completed",
