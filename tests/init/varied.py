@@ -314,7 +314,7 @@ def export(checkpoint):
             "inputs": {"rows": [1, 5]},
         }
     },
-    ("`export` converts (export.py:10), but takes `checkpoint`, and the gate gives the module alone: ",),
+    ("`export` converts (export.py:10), but takes `checkpoint`, and the gate passes only the module: ",),
 )
 _SOURCE_FOLDER: Final = Repository(
     {
@@ -392,8 +392,8 @@ _NOTEBOOKS: Final = Repository(
     },
     {},
     (
-        "`train.ipynb` defines a module, but the gate runs no notebook: move the module to a script.",
-        "`export.ipynb` converts to Core ML, but the gate runs no notebook: move the conversion to a script.",
+        "`train.ipynb` defines a module, but the gate does not run notebooks: move the module to a script.",
+        "`export.ipynb` converts to Core ML, but the gate does not run notebooks: move the conversion to a script.",
     ),
 )
 _SEVERAL: Final = Repository(

@@ -276,15 +276,17 @@ def propose_export(match: Assignment) -> ProposedExport:
         return ProposedExport(reason, convert=f"{file.path}:{export.function}", target=target)
     if export.saved_as and not export.options:
         return _script(file, export.saved_as, f"{where} converts", target)
-    return ProposedExport(f"{_why_not(export, where, others)}: the gate converts the model itself", target=target)
+    return ProposedExport(
+        f"{_why_not(export, where, others)}: the gate converts the model itself", target=target
+    )
 
 
 def _why_not(export: CoreMlExport, where: str, others: list[str]) -> str:
     """Why the team's conversion cannot be called as it is, and what makes it callable."""
     if export.function and export.returns:
         return (
-            f"`{export.function}` converts ({where}), but takes {listed(others)}, and the gate passes only the "
-            "module: give the others a default and name it as `convert`; until then"
+            f"`{export.function}` converts ({where}), but takes {listed(others)}, and the gate passes only "
+            "the module: give the others a default and name it as `convert`; until then"
         )
     if export.saved_as:
         return (
