@@ -127,7 +127,7 @@ def test_one_problem_is_said_in_the_users_words(text: str, said: str) -> None:
         ),
         (
             "input = [{ name = 'x', shape = [1], shapes = [[1]] }]",
-            "line 4: `model[digits].input[0].shapes` cannot stand",
+            "line 4: `model[digits].input[0].shapes` cannot be combined",
         ),
         ("compress = { method = 'linear-int8', block-size = 32 }", "scales per block, which need iOS18, but"),
         ("compress = { method = 'linear-int4' }", 'set `deployment-target = "iOS18"` or remove the option.'),
@@ -316,7 +316,7 @@ def test_a_variant_is_its_model_but_for_what_it_sets() -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        (VARIANT, "is the model itself: set what differs"),
+        (VARIANT, "is the model itself: set an option that differs"),
         (
             VARIANT.replace("small", "DIGITS") + 'precision = "float32"\n',
             "is already the name of the model or of",

@@ -133,7 +133,7 @@ REFUSED = {
     ),
     "functional": Refused(
         _net("torch.func.grad(lambda p: self.l(p).sum())(x)", made="self.l = nn.Linear(4, 2)"), (3, 4), "",
-        "takes a gradient", "derivative",
+        "computes a gradient", "derivative",
     ),
     "diagonal": Refused(_net("x.diagonal(1)"), (4, 4), "diagonal", "first two axes", "permute"),
     "bits": Refused(_net("x.int() & 3"), (2, 4), "bitwise_and|__and__", "no bitwise operations", "x % 2"),
@@ -288,8 +288,8 @@ WORDS = {
     "Only static shape of PackedSequence object is supported.": "fixed length",
     "KeyError: torch.bfloat16": "no bfloat16",
     "KeyError: np.int32(15)": "no bfloat16",
-    "through: /lib/torch/_functorch/apis.py, /lib/torch/_functorch/eager_transforms.py": "takes a gradient",
-    "through: /lib/torch/autograd/functional.py": "takes a gradient",
+    "through: /lib/torch/_functorch/apis.py, /lib/torch/_functorch/eager_transforms.py": "computes a gradient",
+    "through: /lib/torch/autograd/functional.py": "computes a gradient",
     "through: /lib/torch/nn/utils/rnn.py": "packed sequence",
     "Dynamic padding for n-dimensional tensors is not supported.": "a flexible size",
 }

@@ -154,7 +154,7 @@ SPOILED: dict[str, tuple[Callable[[Hub], object], str]] = {
         lambda hub: add_baseline(hub, files=baseline_files(PARENT)),
         f"has a Record of {PARENT}, not of bbbbbbb",
     ),
-    "dirty": (lambda hub: add_baseline(hub, files=baseline_files(dirty=True)), "holds a record of"),
+    "dirty": (lambda hub: add_baseline(hub, files=baseline_files(dirty=True)), "has a Record of"),
     "foreign file": (
         lambda hub: add_baseline(hub, files={**baseline_files(), "../../evil.py": b""}),
         r"'\.\./\.\./evil\.py' has no place in it",

@@ -151,7 +151,7 @@ def test_other_base_branches_can_be_named(desk: Desk) -> None:
         ("pull_request_target", {}, "does not support `pull_request_target`"),
         ("workflow_run", workflow_run(event="pull_request_target"), "ran under `pull_request_target`"),
         ("workflow_run", workflow_run(event="push"), "which has no pull request"),
-        ("issue_comment", {}, "does not work under `issue_comment`"),
+        ("issue_comment", {}, "does not support the event `issue_comment`"),
         ("push", push(after="0" * 40), "the push deleted `main`"),
         ("push", push(after="$(rm -rf /)"), "is not the full hash of a commit"),
         ("pull_request", {}, "lacks what the gate needs: 'pull_request'"),

@@ -191,7 +191,7 @@ def _metadata(place: int, content: bytes) -> Callable[[bytes], bytes]:
         (MODEL, _spec(_set_missing_operand), r"`answer_cast_fp16` \(relu\) reads `nowhere`, which n"),
         (MODEL, _spec(_set_missing_output), r"the output `nowhere` is not the result of an operation"),
         (MODEL, _spec(_set_empty_constant), r"the constant `\w+` has no value"),
-        (MODEL, _spec(_set_texts), r"\(const\): a constant of fp16 travels as `strings`"),
+        (MODEL, _spec(_set_texts), r"\(const\): a constant of fp16 is stored as `strings`"),
         (MODEL, _spec(_set_many), r"more than 250,000 operations, constants included"),
         (MODEL, lambda _: None, r"the model file `com\.apple\.CoreML/model\.mlmodel` is missing"),
         (MODEL, lambda data: data[:-7], r"\d+ bytes that are not a Core ML specification"),

@@ -97,7 +97,7 @@ CASES: Final = (
         "e = lambda p: self.l(p).tanh().sum()\nreturn -torch.func.grad(e)(x)",
         normal("4, 3"),
         setup="self.l = nn.Linear(3, 8)",
-        says=(fails("conversion", "takes a gradient", f"net.py:{LINE + 1}", "derivative"),),
+        says=(fails("conversion", "computes a gradient", f"net.py:{LINE + 1}", "derivative"),),
         first_run="wrong",
     ),
     Case(

@@ -67,7 +67,7 @@ CASES: Final = (
         ),
         normal("4, 3"),
         setup="self.l = nn.Linear(3, 8)",
-        says=(fails("conversion", "takes a gradient", f"net.py:{LINE + 3}", "derivative"),),
+        says=(fails("conversion", "computes a gradient", f"net.py:{LINE + 3}", "derivative"),),
         first_run="wrong",
     ),
     Case(

@@ -57,7 +57,7 @@ CASES: Final = (
         setup="self.p, self.c = nn.ReflectionPad3d(1), nn.Conv3d(2, 2, 3)",
         report="apple/coremltools#2576",
         options={"conversion": "trace"},
-        says=(fails("rules", "over 3 axes", "pad the other two"),),
+        says=(fails("rules", "over 3 axes", "the other two by `F.pad`"),),
         quick=True,
     ),
     Case(

@@ -28,7 +28,7 @@ def check(
     fail_on_unsure: bool = False,
     **options: Unpack[ModelKeywords],
 ) -> CheckResult:
-    """Does this model survive Core ML? Converts, runs and judges it like ``coreml-gate run``.
+    """Convert, run and judge a model like ``coreml-gate run``.
 
     It runs in this process, so a crash of the converter ends the process. The model and the random generators
     are left as they were. A model that does not run or convert gives a failed result, not an exception.

@@ -60,7 +60,7 @@ def compare(
     precision: Literal["float16", "float32"] = "float16",
     limits: Tables | None = None,
 ) -> ComparedOutputs:
-    """Do two sets of outputs agree? Compares shapes, NaN and infinities, then errors.
+    """Compare two sets of outputs: shapes, NaN and infinities, then errors.
 
     Errors are relative to the greatest reference value, while ``np.allclose`` measures cancellation near
     zero.

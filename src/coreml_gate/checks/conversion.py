@@ -162,7 +162,7 @@ def _way_out(facts: ConversionFacts) -> str:
 
 
 def _before(base: ConversionFacts) -> str:
-    """Did the baseline convert?"""
+    """Whether and how the baseline converted, for the message."""
     if base.status == "converted":
         return f"the baseline was converted by way of {_ROUTES[base.route]}"
     return f"the baseline does not convert either: {_words(base)}"

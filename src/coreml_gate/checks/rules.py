@@ -1,4 +1,4 @@
-"""Which known pitfalls does the model run into that the baseline did not?
+"""Which known pitfalls does the model match that the baseline does not?
 
 A rule sees the program and not its values, so its severity says how sure it can be:
 

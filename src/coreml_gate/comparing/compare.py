@@ -1,4 +1,4 @@
-"""How far apart are two arrays? The figures of one output of one sample, without a judgement.
+"""Compares two arrays: the errors of one output of one sample, without a judgement.
 
 All sums are over all elements, in float64. The PSNR of coremltools divides by the first dimension only
 (``compute_snr_and_psnr``, coremltools 9.0), so the same noise gives 72 dB for (1000,) and 40 dB for

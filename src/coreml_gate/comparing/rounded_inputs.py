@@ -1,4 +1,4 @@
-"""What does a float16 input cost? It rounds the app's values before the package sees them.
+"""Measures the cost of a float16 input, which rounds the app's values before the package reads them.
 
 Ids beyond 2048 become other ids in halves. The cost is measured on the source, so that no other error of
 the package is part of it.

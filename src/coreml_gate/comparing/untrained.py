@@ -1,4 +1,4 @@
-"""Does the model look untrained? Good figures then prove little.
+"""Detects models that look untrained, for which good numbers prove little.
 
 Nor does an output that hardly depends on the input prove much: a randomly initialised network often gives
 almost the same output for every input, and its error looks small beside that large constant.

@@ -1,4 +1,4 @@
-"""Does a package agree with its source, both in float32? The one rule for checks, child and diagnosis."""
+"""Judges whether a package agrees with its source, both in float32, for checks, child and diagnosis alike."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""Which scale and bias turn the samples of an image input into whole pixels? For the check and the error."""
+"""Finds the scale and bias that turn the samples of an image input into whole pixels."""
 
 from collections.abc import Sequence
 from typing import Final

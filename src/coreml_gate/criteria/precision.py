@@ -1,4 +1,4 @@
-"""How much may half precision, compression or an engine cost? The one rule for checks, child and search."""
+"""Judges the loss by half precision, compression or an engine, for checks, child and search alike."""
 
 from collections.abc import Iterable
 

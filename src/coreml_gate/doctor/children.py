@@ -1,4 +1,4 @@
-"""Does a child that hangs or aborts become a value on this machine, as it must when Core ML does so?"""
+"""Checks that a child that hangs or aborts becomes a value here, as it must when Core ML does so."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Does Core ML work on small models made here: arrays, a state, one of two functions, a plan, times?"""
+"""Checks Core ML on small models made here: arrays, a state, one of two functions, a plan, times."""
 
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -103,7 +103,7 @@ def of_machine(machine: Machine, *, is_mac: bool) -> Probe:
 
 
 def of_run(name: str, run: CoreMlRun, machine: Machine) -> Probe:
-    """Did a model with a known output give it?"""
+    """Whether a model with a known output returned it."""
     what = f"{name} on {run.units}"
     if run.ending is not None:
         excused = machine.virtual and run.units != "CPU_ONLY"
@@ -144,7 +144,7 @@ def _plan(package: DescribedPackage, subject: Subject) -> Probe:
 
 
 def of_plan(placement: Placement) -> Probe:
-    """Can the compute plan be read, and does it name hardware and cost?"""
+    """Whether the compute plan can be read, and names hardware and cost."""
     what = "compute plan"
     if placement.ending is not None:
         text = _ended(placement.ending)
@@ -162,7 +162,7 @@ def of_plan(placement: Placement) -> Probe:
 
 
 def of_timing(timing: Timing) -> Probe:
-    """Is a package as fast as itself, and what is the smallest change that this machine could detect?"""
+    """Whether a package is as fast as itself, and the smallest change that this machine could detect."""
     timed = timing.of("predict")
     if timing.ending is not None or timed is None:
         text = "nothing was timed" if timing.ending is None else _ended(timing.ending)

@@ -1,4 +1,4 @@
-"""Is everything here that the gate needs: Python, versions, the native half of coremltools, disk space?"""
+"""Checks what the gate needs: Python, versions, the native half of coremltools, disk space."""
 
 import platform
 import shutil
@@ -43,7 +43,7 @@ def examine_toolchain(subject: Subject) -> Iterator[Probe]:
 
 
 def system(subject: Subject, macos: str, processor: str) -> Probe:
-    """Is this macOS new enough, and this processor Apple's?
+    """Whether macOS is new enough, and the processor is Apple's.
 
     A Python that was built before macOS 26 calls it 16.0 itself (python/cpython#135675).
     """
@@ -81,7 +81,7 @@ def _python(version: tuple[int, int]) -> Probe:
 
 
 def versions(subject: Subject) -> Probe:
-    """Are these the versions that the gate is tested with?"""
+    """Whether these are the versions that the gate is tested with."""
     text = ", ".join(f"{name} {version}" for name, version in subject.versions.items())
     numpy = tuple(int(part) for part in subject.versions["numpy"].split(".")[:2])
     if subject.versions["coremltools"] == COREMLTOOLS and numpy >= NUMPY_BREAKS_FROM:
@@ -115,7 +115,7 @@ def _native_module(subject: Subject) -> Probe:
 
 
 def free_disk(free_gb: float) -> Probe:
-    """Is there disk space for a package, its compiled copies and Core ML's caches?"""
+    """Whether there is disk space for a package, its compiled copies and Core ML's caches."""
     largest_gb = free_gb / COPIES_AT_ONCE
     text = f"{free_gb:.1f} GB free, enough for packages of up to {largest_gb:.2g} GB"
     if largest_gb >= LEAST_PACKAGE_GB:

@@ -1,4 +1,4 @@
-"""How much memory will a model's child need? As much as last time, or an estimate from the model's files."""
+"""The memory that a model's child will need: as much as last time, or an estimate from the model's files."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Did the pinned versions change, on which every model depends?"""
+"""Detects changes of the pinned versions, on which every model depends."""
 
 import posixpath
 import re

@@ -1,4 +1,4 @@
-"""Which commit between a good and a bad one changed a metric?"""
+"""Finds the commit between a good and a bad one that changed a metric."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

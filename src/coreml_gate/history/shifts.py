@@ -1,4 +1,4 @@
-"""Where did a metric change, and does it drift in many steps, each too small for the gate's limits?
+"""Finds changes of a metric, and drift in many steps that are each too small for the gate's limits.
 
 Change points are found by PELT (Killick et al. 2012, doi:10.1080/01621459.2012.737745) as the library
 ``ruptures`` computes it, with the cost of a shifted mean and a penalty that grows with the logarithm of the

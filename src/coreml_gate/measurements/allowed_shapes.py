@@ -1,4 +1,4 @@
-"""Does the package agree with the source at every shape that the configuration allows?"""
+"""Compares package and source at every shape that the configuration allows."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final

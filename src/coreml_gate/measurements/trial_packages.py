@@ -1,4 +1,4 @@
-"""Can this environment convert, and does Core ML compute packages with known outputs correctly?"""
+"""Small packages with known outputs, which show whether this environment converts and Core ML is correct."""
 
 from collections.abc import Mapping
 from typing import Final

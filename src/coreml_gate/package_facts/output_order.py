@@ -1,4 +1,4 @@
-"""Which output of a package is which of its source?"""
+"""Matches the outputs of a package with those of its source."""
 
 from collections.abc import Sequence
 from typing import TypeVar

@@ -1,4 +1,4 @@
-"""Which columns of the table fit a GitHub comment without wrapping?
+"""Selects the columns of the table that fit a GitHub comment without wrapping.
 
 GitHub shows comments at most 830 pixels wide. Failures must be visible, so columns are taken gravest first;
 the others go into a folded table.

@@ -1,4 +1,4 @@
-"""Measures a model with each fault: does the gate turn red, and for the right reason?"""
+"""Measures a model with each fault, and checks that the gate turns red for the right reason."""
 
 import shutil
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""``coreml-gate support MODEL``: can a model be converted, and for which deployment targets?"""
+"""``coreml-gate support MODEL``: shows whether a model converts, and for which deployment targets."""
 
 import argparse
 import re
@@ -25,7 +25,7 @@ from coreml_gate.worker.models import measure_model
 from coreml_gate.worker.supervisor import Supervisor
 
 ONLY: Final = ("source", "conversion", "package", "numbers")
-"""Measurements for each target: does it convert, and is it right?"""
+"""The measurements for each target: whether it converts, and whether it is correct."""
 _NEWER: Final = re.compile(r"No available version for (\w+) in the \S+ opset")
 
 

@@ -1,4 +1,4 @@
-"""What is the smallest compression that keeps the metric? Pure functions of what was measured.
+"""Finds the smallest compression that keeps the metric, by pure functions of the measurements.
 
 Accuracy is not monotone in bits, so no setting is assumed to pass or fail because another one does. All
 settings are measured, and the smallest package that passes wins.
