@@ -288,7 +288,7 @@ WORDS = {
     "Only static shape of PackedSequence object is supported.": "fixed length",
     "KeyError: torch.bfloat16": "no bfloat16",
     "KeyError: np.int32(15)": "no bfloat16",
-    "through: /lib/torch/_functorch/apis.py, /lib/torch/_functorch/eager_transforms.py": "computes a gradient",
+    "through: /lib/torch/_functorch/apis.py, /lib/torch/_functorch/eager_transforms.py": "a gradient, but",
     "through: /lib/torch/autograd/functional.py": "computes a gradient",
     "through: /lib/torch/nn/utils/rnn.py": "packed sequence",
     "Dynamic padding for n-dimensional tensors is not supported.": "a flexible size",

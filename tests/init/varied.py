@@ -393,7 +393,10 @@ _NOTEBOOKS: Final = Repository(
     {},
     (
         "`train.ipynb` defines a module, but the gate does not run notebooks: move the module to a script.",
-        "`export.ipynb` converts to Core ML, but the gate does not run notebooks: move the conversion to a script.",
+        (
+            "`export.ipynb` converts to Core ML, but the gate does not run notebooks: move the conversion to "
+            "a script."
+        ),
     ),
 )
 _SEVERAL: Final = Repository(
