@@ -3,10 +3,13 @@
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
+import pytest
+
 from coreml_gate.engines.python import load_callable
-from coreml_gate.errors import SamplesError
+from coreml_gate.errors import SamplesError, SourceError
 from tests.engines.conftest import Repository
 from tests.fake_mac.environment import environment_of
 
@@ -28,8 +31,16 @@ ITEMS = """
 """
 
 
-def test_a_worker_of_a_data_loader_imports_the_file_of_the_samples(repository: Repository) -> None:
+@pytest.mark.parametrize("replaced", [False, True], ids=["", "the path was replaced"])
+def test_a_worker_of_a_data_loader_imports_the_file_of_the_samples(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch, replaced: bool
+) -> None:
     """pytorch/pytorch#46648: forked workers, as on Linux, have it already."""
+    if replaced:
+        repository.write("net.py", "def build(): ...")
+        load_callable("net.py:build", repository.root, SourceError)
+        temporary = Path(tempfile.gettempdir())
+        monkeypatch.setattr(sys, "path", [each for each in sys.path if Path(each).parent != temporary])
     repository.write("data/sizes.py", "WIDTH = 3\n")
     repository.write("data/items.py", ITEMS)
     samples = load_callable("data/items.py:samples", repository.root, SamplesError)()

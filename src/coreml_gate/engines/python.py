@@ -234,15 +234,17 @@ def _leave_for_workers(name: str, path: Path) -> None:
     Workers of a ``DataLoader`` are spawned on a Mac and forked on Linux, and one that is spawned imports the
     modules of what it is given (pytorch/pytorch#46648).
     """
-    (_folder_for_workers() / f"{name}.py").write_text(_FOR_WORKERS.format(path=str(path)), encoding="utf-8")
+    folder = _folder_for_workers()
+    (folder / f"{name}.py").write_text(_FOR_WORKERS.format(path=str(path)), encoding="utf-8")
+    if str(folder) not in sys.path:  # the user's code may have replaced the list
+        sys.path.append(str(folder))
 
 
 @cache
 def _folder_for_workers() -> Path:
-    """A folder at the end of ``sys.path``, which a spawned process gets from its parent."""
+    """A folder for the end of ``sys.path``, which a spawned process gets from its parent."""
     folder = tempfile.mkdtemp(prefix="coreml-gate-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    sys.path.append(folder)
     return Path(folder)
 
 
