@@ -25,7 +25,10 @@ class DivergedError(AssertionError):
 
 
 def check(case: Case, mode: Mode, *, threads: bool = False) -> None:
-    """All plans of the program give the same, as far as they promise."""
+    """All plans of the program give the same, as far as they promise.
+
+    The Neural Engine's own rounding has no exact result to be near to, and nothing is packed for it.
+    """
     function = case.function
     reference, fused, packed = (
         plain(function, mode),
@@ -40,11 +43,11 @@ def check(case: Case, mode: Mode, *, threads: bool = False) -> None:
         wanted = _outcome(reference, stored, watched=True)
         _demand(f"run {run}: fused, against plain", _outcome(fused, stored), wanted)
         far: list[str] = []
-        of_packed = _outcome(packed, stored, far=far)
+        of_packed = _outcome(packed, stored, far=None if mode == "neural-engine" else far)
         if far:
             raise DivergedError(f"run {run}: {far[0]}")
         watched = _outcome(full, stored, watched=True)
-        near = 0.0 if mode == "fp16" and _all_half(function) and not case.near_in_half else case.tolerance
+        near = 0.0 if mode != "fp32" and _all_half(function) and not case.near_in_half else case.tolerance
         _demand(f"run {run}: recognised, against packed", watched, of_packed, near)
         for again in range(2):
             _demand(f"run {run}: all of it, against watched ({again})", _outcome(full, stored), watched)

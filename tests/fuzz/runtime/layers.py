@@ -12,7 +12,16 @@ from tests.runtime.conftest import constant
 
 def layer_case(rng: np.random.Generator) -> Case:
     """One layer, or the same twice on operands of other values."""
-    net = Net(rng, str(rng.choice(["fp32", "fp16"])))
+    return _layer_of(Net(rng, str(rng.choice(["fp32", "fp16"]))))
+
+
+def empty_case(rng: np.random.Generator) -> Case:
+    """A layer some of whose sizes are zero: channels, rows, steps, the batch, the results."""
+    return _layer_of(Net(rng, str(rng.choice(["fp32", "fp16"])), empty=0.15))
+
+
+def _layer_of(net: Net) -> Case:
+    rng = net.rng
     kind = str(
         rng.choice(["conv", "conv_transpose", "conv_transpose", "lstm", "lstm", "gru", "rnn", "product"])
     )
@@ -21,15 +30,15 @@ def layer_case(rng: np.random.Generator) -> Case:
 
 
 def _sizes(net: Net, dims: int) -> tuple[int, ...]:
-    return tuple(int(net.rng.choice([1, 2, 5, 8])) for _ in range(dims))
+    return tuple(net.size(1, 2, 5, 8) for _ in range(dims))
 
 
 def _conv(net: Net) -> list[str]:
     dims = int(net.rng.integers(1, 4))
     batch = int(net.rng.choice([1, 2, 0], p=[0.6, 0.3, 0.1]))
-    x = net.input((batch, int(net.rng.choice([1, 3, 8])), *_sizes(net, dims)))
+    x = net.input((batch, net.size(1, 3, 8), *_sizes(net, dims)))
     grown = Grown(net, dims)
-    made = layer(grown, x, int(net.rng.choice([1, 4, 16])))
+    made = layer(grown, x, net.size(1, 4, 16))
     return [made, activated(grown, layer(grown, x))]
 
 
@@ -37,9 +46,9 @@ def _transposed(net: Net) -> list[str]:
     """All forms of padding, and sizes that the caller wants."""
     rng, dims = net.rng, int(net.rng.integers(1, 4))
     groups = int(rng.choice([1, 1, 2]))
-    channels, out = 2 * groups, int(rng.choice([1, 4]))
+    channels, out = net.size(2) * groups, net.size(1, 4)
     sizes = _sizes(net, dims)
-    x = net.input((int(rng.choice([1, 2])), channels, *sizes))
+    x = net.input((net.size(1, 2), channels, *sizes))
     window = [int(rng.integers(1, 4)) for _ in range(dims)]
     options: dict[str, Any] = {
         "strides": [int(rng.integers(1, 4)) for _ in range(dims)],
@@ -61,18 +70,23 @@ def _transposed(net: Net) -> list[str]:
 def _product(net: Net) -> list[str]:
     """Products with one matrix, or with one that is the same for all of a batch, or nearly."""
     rng = net.rng
-    rank, inner, outer = int(rng.integers(2, 5)), int(rng.choice([1, 3, 8])), int(rng.choice([1, 5, 16]))
-    shape = (*(int(rng.choice([1, 2, 4])) for _ in range(rank - 1)), inner)
+    rank, inner, outer = int(rng.integers(2, 5)), net.size(1, 3, 8), net.size(1, 5, 16)
+    shape = (*(net.size(1, 2, 4) for _ in range(rank - 1)), inner)
     x = net.input(shape)
     weight = net.drawn((inner, outer))
     if rank > 2 and rng.random() < 0.6:
         weight = np.repeat(weight[None], shape[-3] if rng.random() < 0.7 else 1, 0)
-        if rng.random() < 0.3:
+        if rng.random() < 0.3 and weight.size:
             weight[-1, -1, -1] += 1e-3
     turned = bool(rng.random() < 0.5)
     weight = np.swapaxes(weight, -1, -2).copy() if turned else weight
     made = net.op("matmul", x=x, y=net.number(weight), transpose_x=False, transpose_y=turned)
     return [made, net.op("tanh", x=net.op("add", x=made, y=net.number(net.drawn((outer,)))))]
+
+
+def _scale(terms: int) -> float:
+    """For weights of so many products, whose sum stays about as large as one."""
+    return 1 / math.sqrt(max(terms, 1))
 
 
 def _start(net: Net, batch: int, width: int) -> str:
@@ -82,8 +96,8 @@ def _start(net: Net, batch: int, width: int) -> str:
 
 
 def _sequence(net: Net) -> tuple[str, int, int, int]:
-    length, batch, features = (int(net.rng.choice(each)) for each in ([1, 2, 5], [1, 3], [1, 4]))
-    return net.input((length, batch, features)), batch, features, int(net.rng.choice([1, 4, 8]))
+    length, batch, features = net.size(1, 2, 5), net.size(1, 3), net.size(1, 4)
+    return net.input((length, batch, features)), batch, features, net.size(1, 4, 8)
 
 
 def _lstm(net: Net) -> list[str]:
@@ -94,8 +108,8 @@ def _lstm(net: Net) -> list[str]:
     options: dict[str, Any] = {"direction": direction, "output_sequence": bool(rng.random() < 0.5)}
     biased = rng.random() < 0.8
     for way in ways:
-        options[f"weight_ih{way}"] = net.number(net.drawn((4 * hidden, features), 1 / math.sqrt(features)))
-        options[f"weight_hh{way}"] = net.number(net.drawn((4 * hidden, hidden), 1 / math.sqrt(hidden)))
+        options[f"weight_ih{way}"] = net.number(net.drawn((4 * hidden, features), _scale(features)))
+        options[f"weight_hh{way}"] = net.number(net.drawn((4 * hidden, hidden), _scale(hidden)))
         if biased:
             options[f"bias{way}"] = net.number(net.drawn((4 * hidden,)))
     if rng.random() < 0.2:
@@ -112,8 +126,8 @@ def _gru(net: Net) -> list[str]:
     rng = net.rng
     x, batch, features, hidden = _sequence(net)
     options: dict[str, Any] = {
-        "weight_ih": net.number(net.drawn((3 * hidden, features), 1 / math.sqrt(features))),
-        "weight_hh": net.number(net.drawn((3 * hidden, hidden), 1 / math.sqrt(hidden))),
+        "weight_ih": net.number(net.drawn((3 * hidden, features), _scale(features))),
+        "weight_hh": net.number(net.drawn((3 * hidden, hidden), _scale(hidden))),
         "direction": str(rng.choice(["forward", "reverse"])),
         "output_sequence": bool(rng.random() < 0.5),
     }
@@ -126,8 +140,8 @@ def _rnn(net: Net) -> list[str]:
     rng = net.rng
     x, batch, features, hidden = _sequence(net)
     options: dict[str, Any] = {
-        "weight_ih": net.number(net.drawn((hidden, features), 1 / math.sqrt(features))),
-        "weight_hh": net.number(net.drawn((hidden, hidden), 0.7 / math.sqrt(hidden))),
+        "weight_ih": net.number(net.drawn((hidden, features), _scale(features))),
+        "weight_hh": net.number(net.drawn((hidden, hidden), 0.7 * _scale(hidden))),
         "direction": str(rng.choice(["forward", "reverse"])),
         "output_sequence": bool(rng.random() < 0.5),
         "activation": str(rng.choice(["tanh", "relu", "sigmoid"])),

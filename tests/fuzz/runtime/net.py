@@ -34,6 +34,13 @@ class Net:
     operations: list[Operation] = field(default_factory=list)
     held: dict[str, Any] = field(default_factory=dict)
     prefix: str = "v"
+    empty: float = 0.0
+    """How probable a size of zero is, where :meth:`size` draws one."""
+
+    def size(self, *sizes: int) -> int:
+        """One of these, or zero."""
+        drawn = int(self.rng.choice(sizes))
+        return 0 if self.empty and self.rng.random() < self.empty else drawn
 
     def input(self, shape: Sequence[int], dtype: str | None = None) -> str:
         """A value of the caller's."""

@@ -76,13 +76,13 @@ def layer(grown: Grown, x: str, outputs: int | None = None) -> str:
     net, rng = grown.net, grown.rng
     shape = net.shape(x)
     channels = shape[1]
-    groups = int(rng.choice([each for each in (1, 1, 1, 2, channels) if channels % each == 0]))
-    wanted = outputs or channels
+    groups = int(rng.choice([each for each in (1, 1, 1, 2, channels or 1) if channels % each == 0]))
+    wanted = channels if outputs is None else outputs
     groups = groups if wanted % groups == 0 else 1
     window = tuple(int(rng.choice([1, 3, 2], p=[0.5, 0.4, 0.1])) for _ in range(grown.dims))
     size = (wanted, channels // groups, *window)
-    weight = net.drawn(size, 1 / math.sqrt(math.prod(size[1:])))
-    if grown.chance(0.04):
+    weight = net.drawn(size, 1 / math.sqrt(max(math.prod(size[1:]), 1)))
+    if grown.chance(0.04) and weight.size:
         weight.reshape(-1)[rng.integers(weight.size)] = rng.choice([np.nan, np.inf, 1e25, 1e32, -0.0])
     if grown.chance(0.05):
         weight[np.isfinite(weight)] = 0
@@ -101,7 +101,7 @@ def layer(grown: Grown, x: str, outputs: int | None = None) -> str:
         options["strides"] = [grown.between(1, 2) for _ in window]
     if grown.chance(0.7):
         bias = net.drawn((wanted,))
-        if grown.chance(0.1):
+        if grown.chance(0.1) and wanted:
             bias[rng.integers(wanted)] = rng.choice(ODD)
         options["bias"] = net.number(bias)
     return net.op("conv", x=x, weight=net.number(weight), groups=constant(np.int32(groups)), **options)

@@ -67,10 +67,9 @@ def _finite_size(value: Any) -> Any:
 
 
 def _far_cell(made: Operation, inputs: Mapping[str, Any], outputs: tuple[Any, ...]) -> str:
-    if any(
-        bool((_finite_size(value) > _LARGE).any()) for value in inputs.values() if isinstance(value, Tensor)
-    ):
-        return ""  # a sum may leave float32, which float64 does not show
+    tensors = [value for value in inputs.values() if isinstance(value, Tensor)]
+    if any(not value.numel() or bool((_finite_size(value) > _LARGE).any()) for value in tensors):
+        return ""  # nothing to compare, or a sum may leave float32, which float64 does not show
     given = {
         name: value.double().numpy() if isinstance(value, Tensor) else value for name, value in inputs.items()
     }

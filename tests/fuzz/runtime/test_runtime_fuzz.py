@@ -12,9 +12,10 @@ import torch
 
 from coreml_gate.errors import PackageError
 from coreml_gate.runtime.packed import available
+from coreml_gate.runtime.precision import Mode
 from tests.fuzz.runtime.comparing import DivergedError, check
 from tests.fuzz.runtime.flows import flow_case
-from tests.fuzz.runtime.layers import layer_case
+from tests.fuzz.runtime.layers import empty_case, layer_case
 from tests.fuzz.runtime.loops import loop_case
 from tests.fuzz.runtime.net import Make
 from tests.fuzz.runtime.nets import net_case
@@ -26,13 +27,15 @@ from tests.fuzz.runtime.turns import unrolled_case
 pytestmark = pytest.mark.skipif(not available(), reason="this torch has no oneDNN")
 
 FAMILIES: dict[str, Make] = {
+    "empties": empty_case,
     "flows": flow_case,
     "layers": layer_case,
     "loops": loop_case,
     "nets": net_case,
     "turns": unrolled_case,
 }
-FEW = {"flows": 8, "layers": 25, "loops": 8, "nets": 20, "turns": 8}
+FEW = {"empties": 25, "flows": 8, "layers": 25, "loops": 8, "nets": 20, "turns": 8}
+MODES: tuple[Mode, ...] = ("fp32", "fp16", "neural-engine")
 MANY = 2_000
 """Of each family."""
 
@@ -59,9 +62,9 @@ def one(family: str, number: int) -> None:
         case = FAMILIES[family](rng)
     except PackageError:  # it does not hold together: a loop that leaves its rows
         return
-    half = rng.random() < 0.6
+    mode: Mode = rng.choice(MODES, p=[0.3, 0.5, 0.2])
     with small_layers_count(by_matrix=rng.random() < 0.5):
-        check(case, "fp16" if half else "fp32", threads=number % 10 == 0)
+        check(case, mode, threads=number % 10 == 0)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -81,7 +84,7 @@ def test_random_packages_give_the_same_at_every_shape_and_from_every_array(tmp_p
     for number in range(100):
         rng, path = np.random.default_rng([9, number]), tmp_path / f"{number}.mlpackage"
         shapes = save(rng, path)
-        for mode in ("fp16", "fp32"):
+        for mode in MODES:
             with small_layers_count(by_matrix=rng.random() < 0.5):
                 try:
                     check_package(rng, path, shapes, mode)

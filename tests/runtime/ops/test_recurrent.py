@@ -206,3 +206,18 @@ def test_the_engine_rounds_the_states_of_both_directions(run_operation: RunOpera
         "lstm", values, {**one, **back, "direction": "bidirectional"}, ("fp16",) * 3, "neural-engine"
     )
     np.testing.assert_array_equal(cells, [[2056, 1028]])
+
+
+@pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])
+def test_an_lstm_without_hidden_units_gives_empty_states_and_does_not_end_the_process(
+    direction: str, x: NDArray[np.float32], run_operation: RunOperation
+) -> None:
+    """torch's kernels divide by the number of units: a damaged package would take the gate with it."""
+    none = np.zeros((0, FEATURES), np.float32), np.zeros((0, 0), np.float32)
+    constants: dict[str, Any] = {"weight_ih": none[0], "weight_hh": none[1], "direction": direction}
+    if direction == "bidirectional":
+        constants |= {"weight_ih_back": none[0], "weight_hh_back": none[1]}
+    empty = np.zeros((BATCH, 0), np.float32)
+    values = {"x": x, "initial_h": empty, "initial_c": empty}
+    for found in run_operation("lstm", values, constants, ("fp32",) * 3):
+        assert found.size == 0

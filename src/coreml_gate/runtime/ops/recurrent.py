@@ -176,9 +176,9 @@ class _Cell:
     keep: Keep
 
     def is_torchs(self, weights: _Weights) -> bool:
-        """Whether torch's kernel computes this cell."""
+        """Whether torch's kernel computes this cell; without hidden units it may end the process (SIGFPE)."""
         usual = self.names == ("sigmoid", "tanh", "tanh") and self.clip is None and self.keep is _wide
-        return usual and weights[3] is None
+        return usual and weights[3] is None and weights[1].numel() > 0
 
 
 def _both_ways(x: Tensor, h: Tensor, c: Tensor, one: _Weights, back: _Weights, cell: _Cell) -> _States:

@@ -42,6 +42,8 @@ class PackedLstm(PackedKernel):
 
     def _fits(self, features: int) -> bool:
         """Whether the constants have the shapes that the kernel assumes without checking."""
+        if not self._hidden or not features:
+            return False  # the kernel divides by them, which ends the process (SIGFPE)
         rows = 4 * self._hidden
         wanted = {"weight_ih": (rows, features), "weight_hh": (rows, self._hidden), "bias": (rows,)}
         given = [(name, self._constants.get(name + way)) for name in wanted for way in self._suffixes]
