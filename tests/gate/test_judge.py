@@ -4,8 +4,10 @@ import pytest
 from pydantic import ValidationError
 
 from coreml_gate.config import Config, GateOptions, Limits, ModelConfig
+from coreml_gate.frozen import changed
 from coreml_gate.gate.judge import judge
 from coreml_gate.record import Diagnosis, Hazard, ModelRecord, Problem, Record, SkippedModel
+from coreml_gate.report.headline import headline
 from coreml_gate.verdict import BaselineFacts, Status, Verdict
 from tests.builders import comparison, environment, feature, model_config, model_record, package, record
 from tests.checks import core_ml
@@ -88,10 +90,10 @@ def test_a_problem_has_no_exit_code_that_a_caller_takes_for_a_pass_or_a_failure(
         problem(exit_code)
 
 
-def test_nothing_judged_is_skipped() -> None:
+def test_nothing_judged_is_unsure() -> None:
     head = record(model_record(name="gone"))
     verdict = judge(config(), head, None, BASELINE)
-    assert (verdict.verdict, verdict.exit_code, verdict.models) == (Status.SKIPPED, 0, ())
+    assert (verdict.verdict, verdict.exit_code, verdict.models) == (Status.UNSURE, 0, ())
 
 
 def test_skipped_models_have_reasons() -> None:
@@ -110,6 +112,21 @@ def test_skipped_models_have_reasons() -> None:
         ("new", "the configuration that judges does not name it, so it has no limits."),
         ("old", "the configuration that judges does not name it, so it has no limits."),
     ]
+
+
+@pytest.mark.attack("Records from elsewhere")
+@pytest.mark.parametrize(("strict", "status"), [(False, Status.UNSURE), (True, Status.FAIL)])
+def test_a_model_of_which_the_record_holds_nothing_is_not_one_that_did_not_change(
+    strict: bool, status: Status
+) -> None:
+    """The headline was `no model had to be measured`."""
+    known = config(model_config(name="a"))
+    strict_config = changed(known, gate=changed(known.gate, fail_on_unsure=strict))
+    verdict = judge(strict_config, record(), None, BASELINE)
+    assert [(each.check, each.status) for each in verdict.findings] == [("record", status)]
+    assert "no model had to be measured" not in headline(verdict)
+    unchanged = record(skipped=(SkippedModel(name="a", reason="unchanged."),))
+    assert judge(strict_config, unchanged, None, BASELINE).findings == ()
 
 
 def test_models_stay_in_the_order_of_the_configuration() -> None:

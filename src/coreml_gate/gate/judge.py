@@ -22,6 +22,7 @@ from coreml_gate.verdict import (
     Status,
     Verdict,
 )
+from coreml_gate.wording import listed
 
 _SETTLED: Final = (Status.PASS, Status.SKIPPED)
 LEAST_SENSITIVITY: Final = 0.1
@@ -54,6 +55,7 @@ def judge(config: Config, head: Record, base: Record | None, baseline: BaselineF
         baseline=baseline,
         models=models,
         skipped=_skipped(config, head),
+        findings=_lost(config, head),
     )
 
 
@@ -103,6 +105,22 @@ def _located(finding: Finding, config: ModelConfig) -> Finding:
     if finding.file or finding.status in _SETTLED or not separator or not file.endswith(".py"):
         return finding
     return changed(finding, file=file)
+
+
+def _lost(config: Config, head: Record) -> tuple[Finding, ...]:
+    """The models of which the Record holds neither a measurement nor a reason: they may have changed."""
+    known = {*(model.name for model in head.models), *(model.name for model in head.skipped)}
+    lost = [model.name for model in config.model if model.name not in known]
+    if not lost:
+        return ()
+    finding = Finding(
+        check="record",
+        status=Status.FAIL if config.gate.fail_on_unsure else Status.UNSURE,
+        subject="record",
+        message=f"the record holds neither a measurement of {listed(lost)} nor a reason for its absence.",
+        hint="measure with the configuration that judges; a model that the change removes is named there.",
+    )
+    return (finding,)
 
 
 def _skipped(config: Config, head: Record) -> tuple[SkippedVerdict, ...]:

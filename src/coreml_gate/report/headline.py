@@ -43,7 +43,7 @@ def headline(verdict: Verdict) -> str:
         return f"{_some(models, blocked)} must not merge"
     if broken:
         return f"{_some(models, broken)} could not be measured"
-    return _harmless(models)
+    return _harmless(models) if models else _without_models(verdict)
 
 
 def _some(models: tuple[ModelVerdict, ...], number: int) -> str:
@@ -117,9 +117,11 @@ def _against(head: str, verdict: Verdict) -> str:
     return f"Compared {head} with base `{short(baseline.commit)}` ({origin})."
 
 
+def _without_models(verdict: Verdict) -> str:
+    return f"no model {'was' if verdict.verdict is Status.UNSURE else 'had to be'} measured"
+
+
 def _harmless(models: tuple[ModelVerdict, ...]) -> str:
-    if not models:
-        return "no model had to be measured"
     asides = (
         ("with warnings", sum(model.verdict is Status.WARN for model in models)),
         ("not fully checked", sum(model.verdict is Status.UNSURE for model in models)),
