@@ -2,6 +2,7 @@
 
 import ast
 from collections import Counter, defaultdict
+from itertools import pairwise
 
 from tests.house import MODULES, layer_of, own_imports, tree_of
 
@@ -47,6 +48,19 @@ def test_a_class_name_is_one_class() -> None:
         if isinstance(node, ast.ClassDef)
     )
     assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_a_string_explains_the_name_above_it() -> None:
+    loose = [
+        f"{file}:{string.lineno}"
+        for file in MODULES.values()
+        for scope in ast.walk(tree_of(file))
+        if isinstance(scope, ast.Module | ast.ClassDef)
+        for above, string in pairwise(scope.body)
+        if isinstance(string, ast.Expr) and isinstance(string.value, ast.Constant)
+        if not isinstance(above, ast.Assign | ast.AnnAssign)
+    ]
+    assert loose == []
 
 
 def test_little_goes_untyped() -> None:
