@@ -84,11 +84,11 @@ REFUSED = {
         (3, 4), "to_sparse|_to_sparse", "", "no sparse tensors", line=9,
     ),
     "topk": Refused(
-        _net("x.topk(2, sorted=False)[0]"), (2, 8), "topk", "later system",
+        _net("x.topk(2, sorted=False)[0]"), (2, 8), "topk", "later iOS",
         'converts with `deployment-target = "iOS16"` (tried); or leave `sorted`', LATER,
     ),
     "topk-smallest": Refused(
-        _net("x.topk(3, largest=False, sorted=False)[1]"), (2, 8), "topk", "later system",
+        _net("x.topk(3, largest=False, sorted=False)[1]"), (2, 8), "topk", "later iOS",
         'converts with `deployment-target = "iOS16"` (tried)', LATER,
     ),
     "split": Refused(
@@ -274,11 +274,11 @@ WORDS = {
         "exported for training"
     ),
     "State model is supported only >= iOS18. Please update the minimum_deployment_target": "needs iOS 18",
-    "The 4-bit quantization is supported since iOS18.": "later system",
+    "The 4-bit quantization is supported since iOS18.": "later iOS",
     "Core ML cannot handle user input mutation, because": "writes into an input",
     "For mlprogram, inputs with infinite upper_bound is not allowed.": "no upper bound",
     "Could not guard on data-dependent expression Eq(u0, 1)": "branches on the values",
-    "float16 dtype for inputs is only supported for deployment target >= iOS16/macOS13": "later system",
+    "float16 dtype for inputs is only supported for deployment target >= iOS16/macOS13": "later iOS",
     "This op does not support complex number dtype.": "no complex numbers",
     "Unable to determine the type of the model, i.e. the source framework": "torch.export of this torch",
     "Core ML only supports tensors with rank <= 5. Layer": "more than 5 axes",

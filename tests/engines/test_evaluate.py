@@ -58,7 +58,7 @@ def test_what_a_metric_predicts_has_the_type_of_samples(given: Any) -> None:
         (0.98, "returned a `float`, expected numbers by metric name"),
         ({}, "returned a `dict`, expected numbers by metric name"),
         ({"accuracy": float("nan")}, "metric `accuracy` is nan under source, expected a finite number"),
-        ({"\ud800": 1.0}, r"a metric whose name '\ud800' is no text"),
+        ({"\ud800": 1.0}, r"a metric whose name '\ud800' is not text"),
         ({"accuracy": "high"}, "metric `accuracy` is 'high' under source, expected a finite number"),
     ],
 )

@@ -85,8 +85,11 @@ def test_values_from_0_to_1_off_any_grid_that_nothing_scales_are_named() -> None
 @pytest.mark.parametrize(
     ("values", "hint"),
     [
-        (PIXELS[0] / 127.5 - 1, "image = { scale = 0.007843137, bias = [-1, -1, -1] }; or yield what"),
-        (PIXELS[0] * 2, "image = { scale = 2, bias = [0, 0, 0] }; or yield what"),
+        (
+            PIXELS[0] / 127.5 - 1,
+            "image = { scale = 0.007843137, bias = [-1, -1, -1] }; or yield the source's values",
+        ),
+        (PIXELS[0] * 2, "image = { scale = 2, bias = [0, 0, 0] }; or yield the source's values"),
         ((PIXELS[0] / 255 - MEAN) / DEVIATION, "divide by the deviations in the model"),
         (torch.randn(1, 3, 24, 24), "yield the source's values"),
     ],

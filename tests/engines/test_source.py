@@ -370,7 +370,7 @@ def test_what_the_users_code_sets_for_its_process_does_not_last(repository: Repo
         ("x.to('meta')", "output `output_0` holds no plain numbers: Cannot copy out of meta tensor"),
         ("torch.quantize_per_tensor(x, 0.1, 0, torch.quint8)", "output `output_0` holds no plain numbers: "),
         ("torch.nested.nested_tensor([x, x[:1]])", "output `output_0` holds no plain numbers: "),
-        ("{'\\ud800': x}", r"the name of output '\ud800' is no text"),
+        ("{'\\ud800': x}", r"the name of output '\ud800' is not text"),
     ],
 )
 @pytest.mark.filterwarnings("ignore")  # of torch, about what is new or old
