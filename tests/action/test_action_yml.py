@@ -157,6 +157,23 @@ def test_the_gates_own_steps_import_nothing_of_the_repository(tmp_path: Path, va
     assert not (tmp_path / "imported").exists()
 
 
+@pytest.mark.attack("what changed")
+def test_the_measuring_step_says_which_requirements_it_installed(tmp_path: Path) -> None:
+    """A file of requirements with a name of its own changed, and no model was measured."""
+    empty = ("BASELINE", "CONFIG", "MODELS", "CORE_ML", "MODELS_USER", "BASE_SHA")
+    given = {"GITHUB_ACTION_PATH": str(ROOT), "FOLDER": str(tmp_path), "PYTHON": "echo", "VENV": "own"}
+    told = {"REQUIREMENTS": "needs.txt ml/torch.txt", "REQUIREMENTS_VENV": "theirs", "REBUILD_BASE": "true"}
+    started = subprocess.run(
+        ["bash", str(ROOT / "action" / "measure.sh")],
+        env={**os.environ, **dict.fromkeys(empty, ""), **given, **told},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert " run " in started.stdout
+    assert "--installed needs.txt --installed ml/torch.txt" in started.stdout
+
+
 @pytest.mark.attack("the model's own code")
 def test_every_other_python_of_a_step_is_isolated() -> None:
     """A pip.py or venv.py of a pull request ran as the runner's user while the gate was installed."""
