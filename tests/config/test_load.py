@@ -116,6 +116,7 @@ def test_one_problem_is_said_in_the_users_words(text: str, said: str) -> None:
     ("lines", "said"),
     [
         ("limits.size.max-md = 1", "line 4: `model[digits].limits.size.max-md` is an unknown key; perhaps"),
+        ('rules.off = { "run-time-gather" = " " }', "should have at least 1 character"),
         (
             "[[model.input]]\nname = 'x'\nshape = [1, 'n']",
             "line 6: `model[digits].input[0].shape[1]` must be a size",
