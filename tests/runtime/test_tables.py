@@ -37,10 +37,9 @@ def plan_of(kind: str, shape: tuple[int, ...], dtype: str = "fp16", **constants:
 
 
 def bits(value: Any) -> torch.Tensor:
-    whole: torch.Tensor = value.contiguous().view(
-        torch.int16 if value.dtype is torch.float16 else torch.int32
-    )
-    return whole
+    """Those of any NaN are all ones: which operand's NaN a product keeps is up to torch and the processor."""
+    whole = value.contiguous().view(torch.int16 if value.dtype is torch.float16 else torch.int32)
+    return torch.where(value.isnan(), -1, whole)
 
 
 def both(plan: ExecutionPlan, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, int]:
