@@ -246,3 +246,50 @@ def test_quotes_without_an_end_are_read_once(tmp_path: Path, bomb: str) -> None:
     started = time.process_time()
     assert closures.perhaps_read(own, changed, searches=True) == ("rows.npz",)
     assert time.process_time() - started < 10
+
+
+SEARCHES = (
+    "pkgutil.iter_modules(p)",
+    "walk_packages(p)",
+    "glob(p)",
+    "iglob(p)",
+    "p.rglob('*')",
+    "p.iterdir()",
+    "os.listdir(p)",
+    "os.scandir(p)",
+    "os.walk(p)",
+    "p.with_suffix(s)",
+    "p.with_stem(s)",
+    "p.with_name(s)",
+    "import_module(p)",
+    "__import__(p)",
+    "spec_from_file_location(n, p)",
+    "run_path(p)",
+    "run_module(p)",
+)
+
+
+@pytest.mark.parametrize("others", [0, 40], ids=["few words", "many words"])
+@pytest.mark.parametrize("call", SEARCHES)
+def test_code_that_searches_folders_may_read_what_is_below_its_own(
+    tmp_path: Path, call: str, others: int
+) -> None:
+    write(tmp_path, {"a/net.py": f"x = {call}\n", "a/rows.npz": "", "b/net.py": "x = glob_\n"})
+    closures = Closures(tmp_path)
+    unread = (f"b/other{number}.npz" for number in range(others))
+    changed = {path: words_of(path) for path in ("a/rows.npz", "b/rows.npz", *unread)}
+    for folder, found in (("a", ("a/rows.npz",)), ("b", ())):
+        own = closures.of(ModelConfig(name="model", source=f"{folder}/net.py:build"))
+        assert closures.perhaps_read(own, changed, searches=True) == found
+        assert closures.perhaps_read(own, changed, searches=False) == ()
+
+
+@pytest.mark.parametrize("others", [0, 40], ids=["few words", "many words"])
+def test_a_name_in_a_string_may_be_a_file(tmp_path: Path, others: int) -> None:
+    write(tmp_path, {"net.py": "x = load('data/rows.v1.npz')  # spare.npz\nother = 1\n"})
+    closures = Closures(tmp_path)
+    own = closures.of(ModelConfig(name="model", source="net.py:build"))
+    unread = (f"b/other{number}.npz" for number in range(others))
+    named = ("far/rows.v1.npz", "spare.npz", "other.npz", *unread)
+    changed = {path: words_of(path) for path in named}
+    assert closures.perhaps_read(own, changed, searches=False) == ("far/rows.v1.npz",)

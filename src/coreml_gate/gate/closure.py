@@ -27,8 +27,6 @@ _NONE = frozenset[str]()
 _NO_IMPORTS = frozenset["Import"]()
 _UNREADABLE = bytes(hashlib.sha256().digest_size)
 """Stands for a file without read permission; the child that needs it reports it."""
-_SEARCHED = "/"
-"""Stands among a file's words, none of which has a slash, for a search of folders."""
 _STATEMENT = re.compile(
     r"""
     [\n;:] [ \t\f]*                                                     # where a statement can begin
@@ -58,6 +56,10 @@ _SEARCHES = re.compile(
     r"|import_module|__import__|spec_from_file_location|run_path|run_module)\b"
 )
 """Calls by which code reads files whose names it computes or lists."""
+_IN_SEARCHES = ("glob", "walk", "dir", "with_", "import_", "__import__", "spec_from", "run_", "iter_")
+"""One of these is in each of these calls, and to look for all takes a third of the time."""
+_FEW = 32
+"""Up to this number of words, it is faster to look for each in a text than to find the text's strings."""
 
 
 class Import(NamedTuple):
@@ -126,7 +128,8 @@ class Closures:
     _nodes: dict[str, _Node] = field(default_factory=dict, repr=False)
     _found: dict[tuple[str, str], _ImportPaths] = field(default_factory=dict, repr=False)
     _ends: dict[str, frozenset[str]] = field(default_factory=dict, repr=False)
-    _words: dict[str, frozenset[str]] = field(default_factory=dict, repr=False)
+    _words: dict[tuple[str, frozenset[str]], frozenset[str]] = field(default_factory=dict, repr=False)
+    _searching: dict[str, bool] = field(default_factory=dict, repr=False)
 
     @cached_property
     def tree(self) -> FileTree:
@@ -164,18 +167,29 @@ class Closures:
         file is below code that searches folders.
         """
         scripts = [path for path in closure.files if path.endswith(".py")]
-        words = _NONE.union(*map(self._words_in, scripts))
-        searching = [path for path in scripts if searches and _SEARCHED in self._words_in(path)]
-        searched = tuple({*map(_below, searching)})
+        sought = _NONE.union(*changed.values())
+        words = _NONE.union(*(self._words_in(path, sought) for path in scripts))
+        searched = tuple({_below(path) for path in scripts if searches and self._searches(path)})
         named = (
             path for path, own in changed.items() if not words.isdisjoint(own) or path.startswith(searched)
         )
         return tuple(sorted(set(named) - closure.files))
 
-    def _words_in(self, path: str) -> frozenset[str]:
-        if path not in self._words:
-            self._words[path] = _quoted_words(_text(os.path.join(self.root, path)))  # noqa: PTH118 - as in `_text`
-        return self._words[path]
+    def _words_in(self, path: str, sought: frozenset[str]) -> frozenset[str]:
+        key = (path, sought)
+        if key not in self._words:
+            self._words[key] = _quoted_words(self._text_of(path), sought)
+        return self._words[key]
+
+    def _searches(self, path: str) -> bool:
+        if path not in self._searching:
+            text = self._text_of(path)
+            possible = any(part in text for part in _IN_SEARCHES)
+            self._searching[path] = possible and _SEARCHES.search(text) is not None
+        return self._searching[path]
+
+    def _text_of(self, path: str) -> str:
+        return _text(os.path.join(self.root, path))  # noqa: PTH118 - as in `_text`
 
     def _named(self, model: ModelConfig) -> list[str]:
         """The references of a model, in the forms of :func:`parse_reference`."""
@@ -239,7 +253,7 @@ class Closures:
         return node
 
     def _read(self, path: str) -> _Node:
-        imports = imports_of(_text(os.path.join(self.root, path)))  # noqa: PTH118 - as in `_text`
+        imports = imports_of(self._text_of(path))
         absolute = frozenset(imported.name for imported in imports if imported.level == 0)
         relative = {found for each in imports if each.level > 0 for found in self._find_relative(path, each)}
         shared = (self._find(root, name) for root in _SHARED_ROOTS for name in absolute)
@@ -335,11 +349,12 @@ def words_of(path: str) -> frozenset[str]:
     return frozenset({name, name.partition(".")[0], *around} - {"", ".."})
 
 
-def _quoted_words(text: str) -> frozenset[str]:
-    """The words in a file's strings, whole and cut at dots; and whether it searches folders."""
+def _quoted_words(text: str, sought: frozenset[str]) -> frozenset[str]:
+    """Those of the words that are in a file's strings, whole or between dots."""
+    if len(sought) <= _FEW and not any(word in text for word in sought):
+        return _NONE
     words = {word for found in _STRING.findall(text) for word in _WORD.findall(found)}
-    marks = {_SEARCHED} if _SEARCHES.search(text) else set()
-    return frozenset(words.union(*(word.split(".") for word in words), marks) - {""})
+    return sought & words.union(*(word.split(".") for word in words))
 
 
 def _below(path: str) -> str:
