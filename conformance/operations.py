@@ -18,12 +18,13 @@ if str(ROOT) not in sys.path:
 
 from conformance import unit_tests  # noqa: E402  # reachable only now when run as a file
 from conformance.summary import COUNTED  # noqa: E402
-from coreml_gate.runtime.ops import GROUPS, REGISTRY, find  # noqa: E402
+from coreml_gate.runtime.ops import REGISTRY, find  # noqa: E402
 from coreml_gate.runtime.registry import Implementation, Rounding  # noqa: E402
 
 PAGE = ROOT / "docs" / "operations.md"
 REPOSITORY = "https://github.com/coreml-gate/coreml-gate/blob/main"
 RESULTS = Path(__file__).with_name("results.json")
+_UNSUPPORTED = "not supported"
 Counts = Mapping[str, Mapping[str, Mapping[str, int]]]
 """Operation, then opset, then outcome, then tests."""
 
@@ -151,13 +152,8 @@ def _suite_line(name: str, group: Mapping[str, Any], date: str) -> str:
 
 
 def _sections(table: list[Row]) -> Iterator[str]:
-    groups = {_group(row): None for row in table}
-    names = [
-        module.__name__.rpartition(".")[2]
-        for module in GROUPS
-        if module.__name__.rpartition(".")[2] in groups
-    ]
-    for name in [*names, *sorted(set(groups) - set(names))]:
+    groups = {_group(row) for row in table}
+    for name in sorted(groups, key=lambda group: (group == _UNSUPPORTED, group)):
         yield f"\n## {name}\n"
         yield "| operation | since | rounding | passed | failed | excluded | unit tests |"
         yield "|---|---|---|---:|---:|---:|---|"
@@ -166,9 +162,7 @@ def _sections(table: list[Row]) -> Iterator[str]:
 
 def _group(row: Row) -> str:
     return (
-        "not supported"
-        if row.implementation is None
-        else row.implementation.body.__module__.rpartition(".")[2]
+        _UNSUPPORTED if row.implementation is None else row.implementation.body.__module__.rpartition(".")[2]
     )
 
 

@@ -111,7 +111,7 @@ def page() -> str:
         tests=f"{sum(group['passed'] for name, group in _groups() if not name.startswith('torch')):,}",
         units="\n".join(f"| {unit} | {agreeing[unit]} | {differing[unit]} |" for unit in MODES),
         differences="\n".join(_differences(case for case in CASES if case.differs)),
-        refused="\n".join(f"- `{rule.id}`: {rule.question}" for rule in _refusals()),
+        refused="\n".join(f"- `{rule.id}`: {rule.summary}" for rule in _refusals()),
         operations="\n".join(rows.values()),
         unproven=_unproven(set(REGISTRY) - set(rows) - _NOT_COMPUTED),
     )

@@ -156,7 +156,9 @@ def _files_of_modules() -> Iterable[str]:
 def _installed() -> list[Path]:
     libraries = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
     packages = [*site.getsitepackages(), site.getusersitepackages(), str(Path(__file__).parents[1])]
-    return [Path(folder) for folder in (*libraries, *packages)]
+    instantiator = sys.modules.get("torch.distributed.nn.jit.instantiator")  # writes a module in torch 2.7
+    generated = getattr(instantiator, "INSTANTIATED_TEMPLATE_DIR_PATH", None)
+    return [Path(folder) for folder in (*libraries, *packages, generated) if folder is not None]
 
 
 def _serve(control: socket.socket) -> Order:
