@@ -171,7 +171,7 @@ CASES: Final = (
         ),
         normal("2, 16"),
         setup="self.l, self.o = nn.Linear(16, 32), nn.Linear(32, 4)",
-        says=(fails("conversion", "autocast", f"net.py:{LINE + 1}", "leave"),),
+        says=(fails("conversion", "autocast", f"net.py:{LINE + 1}", "disable"),),
         first_run="wrong",
     ),
     Case(

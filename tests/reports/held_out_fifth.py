@@ -184,7 +184,7 @@ CASES: Final = (
         "I",
         "i = torch.triu_indices(4, 4)\nreturn (x @ x.transpose(1, 2))[:, i[0], i[1]]",
         normal("1, 4, 6"),
-        notes=("take `triu_indices` apart",),
+        notes=("decomposes `triu_indices` further",),
         first_run="right",
     ),
     Case(

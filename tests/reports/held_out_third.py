@@ -51,7 +51,7 @@ CASES: Final = (
         normal("1, 16, 8"),
         setup="self.e, self.p = nn.Linear(8, 8), nn.Parameter(torch.randn(1, 32, 8))",
         options={"input": ({"name": "x", "shape": [1, [4, 32], 8]},), "conversion": "trace"},
-        says=(fails("parity", "refuses", f"net.py:{LINE}"),),
+        says=(fails("parity", "rejects", f"net.py:{LINE}"),),
         first_run="right",
     ),
     Case(

@@ -20,7 +20,7 @@ CASES: Final = (
         "return self.e(torch.bucketize(x, self.b))",
         normal("1, 8"),
         setup="self.e, self.b = nn.Embedding(5, 4), torch.tensor([-1.0, 0.0, 1.0, 2.0])",
-        notes=("take `bucketize` apart",),
+        notes=("decomposes `bucketize` further",),
         first_run="wrong",
     ),
     Case(
