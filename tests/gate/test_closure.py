@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from coreml_gate.config import ModelConfig
-from coreml_gate.gate.closure import Closure, Closures, content, words_of
+from coreml_gate.gate.closure import Closure, Closures, content
 
 
 def write(root: Path, files: Mapping[str, str]) -> None:
@@ -240,11 +240,10 @@ def test_the_teams_conversion_belongs_to_the_model(tmp_path: Path) -> None:
 def test_quotes_without_an_end_are_read_once(tmp_path: Path, bomb: str) -> None:
     """A line of 1 MB would have taken hours: from each quote on, it was read to its end."""
     write(tmp_path, {"net.py": f"x = '{bomb * 250_000}\nload('rows.npz')\n", "rows.npz": "", "other.npz": ""})
-    closures = Closures(tmp_path)
-    own = closures.of(ModelConfig(name="model", source="net.py:build"))
-    changed = {path: words_of(path) for path in ("rows.npz", "other.npz")}
+    closures = Closures(tmp_path, frozenset({"rows.npz", "other.npz"}))
     started = time.process_time()
-    assert closures.perhaps_read(own, changed, searches=True) == ("rows.npz",)
+    own = closures.of(ModelConfig(name="model", source="net.py:build"))
+    assert closures.perhaps_read(own, measured=False) == ("rows.npz",)
     assert time.process_time() - started < 10
 
 
@@ -275,21 +274,19 @@ def test_code_that_searches_folders_may_read_what_is_below_its_own(
     tmp_path: Path, call: str, others: int
 ) -> None:
     write(tmp_path, {"a/net.py": f"x = {call}\n", "a/rows.npz": "", "b/net.py": "x = glob_\n"})
-    closures = Closures(tmp_path)
     unread = (f"b/other{number}.npz" for number in range(others))
-    changed = {path: words_of(path) for path in ("a/rows.npz", "b/rows.npz", *unread)}
+    closures = Closures(tmp_path, frozenset({"a/rows.npz", "b/rows.npz", *unread}))
     for folder, found in (("a", ("a/rows.npz",)), ("b", ())):
         own = closures.of(ModelConfig(name="model", source=f"{folder}/net.py:build"))
-        assert closures.perhaps_read(own, changed, searches=True) == found
-        assert closures.perhaps_read(own, changed, searches=False) == ()
+        assert closures.perhaps_read(own, measured=False) == found
+        assert closures.perhaps_read(own, measured=True) == ()
 
 
 @pytest.mark.parametrize("others", [0, 40], ids=["few words", "many words"])
 def test_a_name_in_a_string_may_be_a_file(tmp_path: Path, others: int) -> None:
     write(tmp_path, {"net.py": "x = load('data/rows.v1.npz')  # spare.npz\nother = 1\n"})
-    closures = Closures(tmp_path)
-    own = closures.of(ModelConfig(name="model", source="net.py:build"))
     unread = (f"b/other{number}.npz" for number in range(others))
-    named = ("far/rows.v1.npz", "spare.npz", "other.npz", *unread)
-    changed = {path: words_of(path) for path in named}
-    assert closures.perhaps_read(own, changed, searches=False) == ("far/rows.v1.npz",)
+    closures = Closures(tmp_path, frozenset({"far/rows.v1.npz", "spare.npz", "other.npz", *unread}))
+    own = closures.of(ModelConfig(name="model", source="net.py:build"))
+    assert closures.perhaps_read(own, measured=True) == ("far/rows.v1.npz",)
+    assert closures.perhaps_read(own, measured=False) == ("far/rows.v1.npz",)

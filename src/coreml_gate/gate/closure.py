@@ -89,13 +89,17 @@ class Closure:
 
 @dataclass(frozen=True)
 class _Node:
-    """The imports of one Python file, as far as they are the same for every model."""
+    """What one Python file imports and may read, as far as it is the same for every model."""
 
     absolute: frozenset[str]
     tops: frozenset[str]
     """The first parts of ``absolute``, which may be modules in a script's own folder."""
     places: "_ImportPaths"
     """The paths searched for its imports in the shared roots and in its own package."""
+    words: frozenset[str]
+    """Those in its strings by which it may name a changed file."""
+    searches: bool
+    """Whether it searches folders, in which changed files may be."""
 
 
 class _ImportPaths(NamedTuple):
@@ -124,17 +128,26 @@ class Closures:
     """
 
     root: Path
+    changed: frozenset[str] = _NONE
+    """The changed files, for :meth:`perhaps_read`."""
     _modules: dict[str, frozenset[str]] = field(default_factory=dict, repr=False)
     _nodes: dict[str, _Node] = field(default_factory=dict, repr=False)
     _found: dict[tuple[str, str], _ImportPaths] = field(default_factory=dict, repr=False)
     _ends: dict[str, frozenset[str]] = field(default_factory=dict, repr=False)
-    _words: dict[tuple[str, frozenset[str]], frozenset[str]] = field(default_factory=dict, repr=False)
-    _searching: dict[str, bool] = field(default_factory=dict, repr=False)
 
     @cached_property
     def tree(self) -> FileTree:
         """The tree that all closures read."""
         return FileTree(self.root)
+
+    @cached_property
+    def _words(self) -> Mapping[str, frozenset[str]]:
+        """The words by which code may name each changed file."""
+        return {path: _words_of(path) for path in self.changed}
+
+    @cached_property
+    def _sought(self) -> frozenset[str]:
+        return _NONE.union(*self._words.values())
 
     def of(self, model: ModelConfig, opened: Iterable[str] = ()) -> Closure:
         """The closure of a model's source, samples, metric and conversion, and of its variants' sources.
@@ -158,38 +171,23 @@ class Closures:
         ends = _NONE.union(*map(self._ends_of, files - built))
         return Closure(files, places.absent - files, places.behind, ends)
 
-    def perhaps_read(
-        self, closure: Closure, changed: Mapping[str, frozenset[str]], *, searches: bool
-    ) -> tuple[str, ...]:
+    def perhaps_read(self, closure: Closure, *, measured: bool) -> tuple[str, ...]:
         """Those of the changed files that the closure's code may read, as far as its text shows.
 
-        ``changed``: the words for each. One of them is in a string of the code or, with ``searches``, the
-        file is below code that searches folders.
+        Of a measured model it is known what it opens, but not which files it looked for and did not find:
+        only those named in full count. Of others also a stem, a folder or a search is enough.
         """
-        scripts = [path for path in closure.files if path.endswith(".py")]
-        sought = _NONE.union(*changed.values())
-        words = _NONE.union(*(self._words_in(path, sought) for path in scripts))
-        searched = tuple({_below(path) for path in scripts if searches and self._searches(path)})
-        named = (
-            path for path, own in changed.items() if not words.isdisjoint(own) or path.startswith(searched)
+        nodes = {path: self._node(path) for path in closure.files if path.endswith(".py")}
+        named = _NONE.union(*(node.words for node in nodes.values()))
+        searching = (path for path, node in nodes.items() if node.searches and not measured)
+        searched = tuple({*map(_below, searching)})
+        read = (
+            path
+            for path, words in self._words.items()
+            if not named.isdisjoint({posixpath.basename(path)} if measured else words)
+            or path.startswith(searched)
         )
-        return tuple(sorted(set(named) - closure.files))
-
-    def _words_in(self, path: str, sought: frozenset[str]) -> frozenset[str]:
-        key = (path, sought)
-        if key not in self._words:
-            self._words[key] = _quoted_words(self._text_of(path), sought)
-        return self._words[key]
-
-    def _searches(self, path: str) -> bool:
-        if path not in self._searching:
-            text = self._text_of(path)
-            possible = any(part in text for part in _IN_SEARCHES)
-            self._searching[path] = possible and _SEARCHES.search(text) is not None
-        return self._searching[path]
-
-    def _text_of(self, path: str) -> str:
-        return _text(os.path.join(self.root, path))  # noqa: PTH118 - as in `_text`
+        return tuple(sorted({*read} - closure.files))
 
     def _named(self, model: ModelConfig) -> list[str]:
         """The references of a model, in the forms of :func:`parse_reference`."""
@@ -253,12 +251,14 @@ class Closures:
         return node
 
     def _read(self, path: str) -> _Node:
-        imports = imports_of(self._text_of(path))
+        text = _text(os.path.join(self.root, path))  # noqa: PTH118 - as in `_text`
+        imports = imports_of(text)
         absolute = frozenset(imported.name for imported in imports if imported.level == 0)
         relative = {found for each in imports if each.level > 0 for found in self._find_relative(path, each)}
         shared = (self._find(root, name) for root in _SHARED_ROOTS for name in absolute)
         tops = frozenset(name.partition(".")[0] for name in absolute)
-        return _Node(absolute, tops, _together((self._places(relative), *shared)))
+        places = _together((self._places(relative), *shared))
+        return _Node(absolute, tops, places, _quoted_words(text, self._sought), _searches(text))
 
     def _find(self, folder: str, module: str) -> _ImportPaths:
         """The paths searched for a dotted name below a folder, including each parent package."""
@@ -342,7 +342,7 @@ def _text(file: str) -> str:
     return ""
 
 
-def words_of(path: str) -> frozenset[str]:
+def _words_of(path: str) -> frozenset[str]:
     """The words by which code names a file: its name, the stem, and for data the folders around it."""
     folders, _, name = path.rpartition("/")
     around = () if name.endswith(".py") else folders.split("/")
@@ -355,6 +355,10 @@ def _quoted_words(text: str, sought: frozenset[str]) -> frozenset[str]:
         return _NONE
     words = {word for found in _STRING.findall(text) for word in _WORD.findall(found)}
     return sought & words.union(*(word.split(".") for word in words))
+
+
+def _searches(text: str) -> bool:
+    return any(part in text for part in _IN_SEARCHES) and _SEARCHES.search(text) is not None
 
 
 def _below(path: str) -> str:

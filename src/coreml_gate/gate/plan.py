@@ -12,7 +12,7 @@ from coreml_gate.config import Config, ModelConfig
 from coreml_gate.config.load import CONFIG_NAMES, find_config, holds_config, parse_config
 from coreml_gate.config.table import kebab
 from coreml_gate.errors import ConfigError
-from coreml_gate.gate.closure import Closure, Closures, words_of
+from coreml_gate.gate.closure import Closure, Closures
 from coreml_gate.gate.git import Repository
 from coreml_gate.gate.opened import OpenedByModel, opened_in
 from coreml_gate.gate.request import Request
@@ -148,9 +148,12 @@ def plan(
     since = repository.merge_base(base, "HEAD")
     files = repository.changed_files(since, None if allow_dirty else head)
     changes = _changes(repository, since, files, (*config.gate.toolchain, *installed), config_path)
-    closures = Closures(repository.root)
+    closures = Closures(repository.root, changes.files)
     found = {model.name: closures.of(model, opened.get(model.name, ())) for model in config.model}
-    unseen = _perhaps_read(closures, found, changes.files, opened)
+    unseen = {
+        name: closures.perhaps_read(closure, measured=bool(opened.get(name)))
+        for name, closure in found.items()
+    }
     chosen = decide(config, changes, found, unseen, head, dirty=dirty)
     skipped = tuple(replace(model, opened=opened.get(model.name)) for model in chosen.skipped)
     return replace(chosen, skipped=skipped)
@@ -181,24 +184,6 @@ def decide(
         if not found
     )
     return Plan(jobs, skipped, changes.since, head, dirty, changes.base.config)
-
-
-def _perhaps_read(
-    closures: Closures, found: Mapping[str, Closure], files: frozenset[str], opened: OpenedByModel
-) -> Mapping[str, tuple[str, ...]]:
-    """The changed files that each model may read, as far as its code shows.
-
-    Of a measured model it is known what it opens, but not which files it looked for and did not find: only
-    those named in full count. Of others also a stem, a folder or a search is enough.
-    """
-    full = {path: frozenset({posixpath.basename(path)}) for path in files}
-    words = {path: words_of(path) for path in files}
-    return {
-        name: closures.perhaps_read(closure, full, searches=False)
-        if opened.get(name)
-        else closures.perhaps_read(closure, words, searches=True)
-        for name, closure in found.items()
-    }
 
 
 def _reasons(model: ModelConfig, config: Config, changes: Changes, closure: Closure) -> Iterator[str]:
