@@ -149,6 +149,7 @@ def test_read_file_tells_then_from_now(folder: Folder) -> None:
     repository = folder.repository
     assert [repository.read_file(commit, "a.py") for commit in (first, second)] == ["then\n", "now\n"]
     assert repository.read_file(first, "b.py") is None
+    assert repository.read_file(first, "a.py\nother.py") is None, "not the file of its first line"
 
 
 def test_a_worktree_holds_the_commit_and_is_removed(folder: Folder, tmp_path: Path) -> None:

@@ -33,10 +33,13 @@ def changed_between(
 
     If the tree cannot be planned, all of them count as changed.
     """
+    every = frozenset(model.name for model in config.model)
+    if stored.commit is None:
+        return every
     try:
-        found = plan(tree, config, stored.commit or "", config_path=config_path, opened=opened)
+        found = plan(tree, config, stored.commit, config_path=config_path, opened=opened)
     except GateError:
-        return frozenset(model.name for model in config.model)
+        return every
     return frozenset(job.name for job in found.jobs)
 
 
