@@ -126,12 +126,22 @@ def test_no_rate_limit_is_waited_for_longer_than_allowed(
 
 
 @pytest.mark.parametrize("status", [403, 429])
-def test_a_rate_limit_that_goes_on_is_called_so(server: GitHubServer, client: Client, status: int) -> None:
-    server.faults.append(Fault("GET", "/pulls/7", status, SECONDARY, times=9))
+@pytest.mark.parametrize(
+    ("method", "path", "act"), [("GET", "/pulls/7", get_pull), ("POST", "/comments", post_comment)]
+)
+def test_a_rate_limit_that_goes_on_is_called_so(
+    server: GitHubServer,
+    client: Client,
+    method: str,
+    path: str,
+    act: Callable[[Client], object],
+    status: int,
+) -> None:
+    server.faults.append(Fault(method, path, status, SECONDARY, times=9))
 
     with pytest.raises(RateLimitError, match="pull request 7: GitHub limits the rate of requests"):
-        get_pull(client)
-    assert server.asked("GET", "/pulls/7") == 3
+        act(client)
+    assert server.asked(method, path) == 3
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,8 @@ DEFAULT_API_URL: Final = "https://api.github.com"
 PAGE_SIZE: Final = 100
 _TRY_AGAIN: Final = "GitHub or the network failed: run the job again."
 _READ_RETRIES: Final = (500, 502, 503, 504)
+_RATE_LIMITED: Final = (int(requests.codes.forbidden), int(requests.codes.too_many_requests))
+"""GitHub refuses with either (docs.github.com, REST, rate limits); PyGithub knows the first."""
 
 Made = TypeVar("Made")
 
@@ -47,16 +49,13 @@ class PoliteRetry(GithubRetry):
     """Retries requests that are safe to repeat, and never waits longer than its limit.
 
     A POST that ended in a 5xx or a broken connection may have been carried out, so it is left to the caller,
-    who can check first. A POST refused by a rate limit was not carried out. GitHub refuses with 403 or 429
-    (docs.github.com, REST, rate limits), of which PyGithub knows the first.
+    who can check first. A POST refused by a rate limit was not carried out.
     """
 
     def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:  # noqa: FBT001, FBT002 - as overridden
         """Whether to retry after a response of this status."""
-        if status_code == requests.codes.too_many_requests:
-            status_code = requests.codes.forbidden
         if method == "POST":
-            return bool(self.total) and status_code == requests.codes.forbidden
+            return status_code in _RATE_LIMITED
         return super().is_retry(method, status_code, has_retry_after)
 
     def increment(  # type: ignore[override]  # as GithubRetry's
@@ -160,7 +159,7 @@ def failure(what: str, status: int, words: str, permission: str) -> GitHubError:
                 message, "the token is wrong or has expired: pass `${{ github.token }}`.", status
             )
         case 403:
-            return TokenError(message, _way_past(words) or _permission_hint(permission), status)
+            return TokenError(message, _refusal_hint(words, permission), status)
         case 404:
             return GitHubError(
                 message,
@@ -175,7 +174,7 @@ def failure(what: str, status: int, words: str, permission: str) -> GitHubError:
             return GitHubError(message, _TRY_AGAIN, status)
 
 
-_REFUSALS: Final = {
+_REFUSAL_HINTS: Final = {
     "issue is locked": "the conversation is locked: unlock it, or let someone with write access comment.",
     "authenticate via a github app": "a personal token cannot write checks: pass `${{ github.token }}`, or "
     "set the input `check` to `status`.",
@@ -185,17 +184,15 @@ _REFUSALS: Final = {
     "ip allow list": "the organization blocks requests from this runner's address: use an allowed one.",
     "archived": "the repository is archived and accepts neither comments nor checks: unarchive it.",
 }
-"""What GitHub says of a refusal that no permission changes, in lower case, with the way past it."""
+"""The hint for a refusal that no permission changes, by a part of GitHub's message in lower case."""
 
 
-def _way_past(words: str) -> str:
-    return next((hint for said, hint in _REFUSALS.items() if said in words.lower()), "")
-
-
-def _permission_hint(permission: str) -> str:
-    return (
+def _refusal_hint(message: str, permission: str) -> str:
+    known = (hint for part, hint in _REFUSAL_HINTS.items() if part in message.lower())
+    return next(
+        known,
         f"add `{permission}` to the job's `permissions:`. For a pull request from a fork the token is "
-        "always read-only: report from a `workflow_run` workflow."
+        "always read-only: report from a `workflow_run` workflow.",
     )
 
 
@@ -219,6 +216,7 @@ def _retry(patience: Patience) -> PoliteRetry:
         backoff_factor=patience.backoff_s,
         secondary_rate_wait=patience.secondary_wait_s,
         max_rate_limit_wait=patience.longest_wait_s,
+        status_forcelist=[*range(500, 600), *_RATE_LIMITED],
         allowed_methods=frozenset({"GET", "PATCH", "DELETE"}),
         raise_on_status=False,
     )
