@@ -1,4 +1,6 @@
 import json
+import os
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -20,6 +22,15 @@ def test_document_reads_back_as_the_verdict(situation: str) -> None:
     read = document.ReportDocument.model_validate_json(document.build(verdict).model_dump_json())
     assert read.models == verdict.models
     assert read.skipped == verdict.skipped
+
+
+def test_a_report_from_the_pipe_of_a_shell_is_read() -> None:
+    """``coreml-gate report <(unzip -p report.zip report.json)`` was refused as not a regular file."""
+    reader, writer = os.pipe()
+    os.write(writer, document.build(regression()).model_dump_json().encode())
+    os.close(writer)
+    assert document.read_report(Path(f"/dev/fd/{reader}")).models == regression().models
+    os.close(reader)
 
 
 def test_document_names_what_a_machine_asks_first() -> None:

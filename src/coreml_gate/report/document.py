@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from coreml_gate.errors import RecordError
 from coreml_gate.frozen import FrozenModel, computed, first_problem
-from coreml_gate.reading import read_bytes
+from coreml_gate.reading import read_named
 from coreml_gate.report.options import ReportOptions
 from coreml_gate.verdict import Status, Verdict
 from coreml_gate.version import __version__
@@ -71,7 +71,7 @@ def build(verdict: Verdict) -> ReportDocument:
 def read_report(path: Path) -> Verdict:
     """Read a document; :class:`RecordError` says what is wrong with the file."""
     try:
-        return ReportDocument.model_validate_json(read_bytes(path))
+        return ReportDocument.model_validate_json(read_named(path))
     except OSError as error:
         raise RecordError(f"report `{path}` cannot be read: {error}.", _WAY_OUT) from error
     except ValidationError as error:
