@@ -12,6 +12,7 @@ from coreml_gate.errors import UnsupportedOperationsError
 from coreml_gate.mil.diff import read_outline
 from coreml_gate.mil.diff_matching import Matching, match, partners
 from coreml_gate.record import (
+    NEURAL_ENGINE_UNITS,
     ChildEnding,
     Comparison,
     ComputeUnits,
@@ -27,8 +28,6 @@ from coreml_gate.wording import number
 _REFUSED: Final = "not measured: the package rejects the samples, see parity."
 _NARROW: Final = re.compile(r"=(fp16|u?int16|u?int8)\b")
 """A half-precision or short integer result, in a line of an outline."""
-_TOOLCHAIN: Final = ("coreml_gate", "coremltools", "torch", "numpy")
-"""The packages that affect conversion and results; Python's version and the machine do not."""
 
 LOST_WEIGHTS: Final = (
     "check that its weights still load: `load_state_dict(..., strict=False)` skips every key that does not "
@@ -37,7 +36,6 @@ LOST_WEIGHTS: Final = (
 LOST: Final = "not measured: an earlier step failed."
 """The message of every check after the one that reports the failure; reports show it once per model."""
 _MOST_DIGITS: Final = 10
-_NEURAL_ENGINE: Final = frozenset({"CPU_AND_NE", "ALL"})
 _NO_MAC: Final = "not run: Core ML needs macOS."
 _OFF: Final = "not run: Core ML was not used on this Mac (`--core-ml off`)."
 
@@ -118,15 +116,8 @@ class Evidence:
         """
         if self.base is None or self.base_environment is None:
             return ()
-        versions = (
-            (name, getattr(self.base_environment, name), getattr(self.environment, name))
-            for name in _TOOLCHAIN
-        )
-        return tuple(
-            f"the baseline was measured with {name.replace('_', '-')} {base}, the head with {head}"
-            for name, base, head in versions
-            if base != head
-        )
+        changes = self.base_environment.changes_to(self.environment)
+        return tuple(f"the baseline was {change}" for change in changes)
 
     @property
     def other_weights(self) -> str:
@@ -203,7 +194,7 @@ def is_excused(units: ComputeUnits, machine: Machine) -> bool:
 
 def is_slow_load(ending: ChildEnding, units: ComputeUnits) -> bool:
     """An honest model's first load on the Neural Engine took 519 s (argmaxinc/argmax-oss-swift#208)."""
-    return ending.how == "timed-out" and ending.phase.startswith("load") and units in _NEURAL_ENGINE
+    return ending.how == "timed-out" and ending.phase.startswith("load") and units in NEURAL_ENGINE_UNITS
 
 
 def file_and_line(place: str) -> tuple[str, int | None]:

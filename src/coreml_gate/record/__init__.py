@@ -21,6 +21,7 @@ from coreml_gate.record.comparison import (
     TopOne,
 )
 from coreml_gate.record.core_ml import (
+    NEURAL_ENGINE_UNITS,
     ChildEnding,
     ComputeDevice,
     ComputeUnits,
@@ -93,6 +94,7 @@ from coreml_gate.record_file import RECORD_NAME
 __all__ = [
     "FLOOR_TIMES",
     "HALF_MODES",
+    "NEURAL_ENGINE_UNITS",
     "RECORD_NAME",
     "SCHEMA_VERSION",
     "AcceptedFailure",

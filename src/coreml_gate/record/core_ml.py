@@ -8,6 +8,7 @@ from coreml_gate.record.base import Measured, Part
 from coreml_gate.record.comparison import Comparison
 
 ComputeUnits = Literal["CPU_ONLY", "CPU_AND_GPU", "CPU_AND_NE", "ALL"]
+NEURAL_ENGINE_UNITS: Final[tuple[ComputeUnits, ...]] = ("CPU_AND_NE", "ALL")
 ComputeDevice = Literal["CPU", "GPU", "NE", "unknown"]
 
 

@@ -1,6 +1,6 @@
 """The environment, the source and its conversion, as stored in a Record."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt
 
@@ -9,6 +9,9 @@ from coreml_gate.record.comparison import NoiseFloor, OutputSensitivity
 
 Route = Literal["export", "decomposed", "trace"]
 """How a source becomes the graph that is converted; ``decomposed``: by torch's core decompositions."""
+
+_TOOLCHAIN: Final = ("coreml_gate", "coremltools", "torch", "numpy")
+"""The packages that affect conversion and results; Python's version and the machine do not."""
 
 
 class Environment(Measured):
@@ -20,6 +23,15 @@ class Environment(Measured):
     numpy: str
     python: str
     platform: str
+
+    def changes_to(self, head: Self) -> tuple[str, ...]:
+        """The tools that affect results and differ: ``measured with torch 2.4.0, the head with 2.5.0``."""
+        versions = ((name, getattr(self, name), getattr(head, name)) for name in _TOOLCHAIN)
+        return tuple(
+            f"measured with {name.replace('_', '-')} {before}, the head with {now}"
+            for name, before, now in versions
+            if before != now
+        )
 
 
 class Problem(Part):

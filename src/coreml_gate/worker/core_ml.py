@@ -14,12 +14,11 @@ from coreml_gate.figures import byte_unit
 from coreml_gate.frozen import changed
 from coreml_gate.measurements.core_ml_predict import COMPILED
 from coreml_gate.reading import read_bytes
-from coreml_gate.record import ChildEnding, ComputeUnits, CoreMlRun, Placement
+from coreml_gate.record import NEURAL_ENGINE_UNITS, ChildEnding, ComputeUnits, CoreMlRun, Placement
 from coreml_gate.worker.supervisor import LOG_FILE, Report, Supervisor
 
 HOSTED_UNITS: Final[tuple[ComputeUnits, ...]] = ("CPU_ONLY",)
 """Hosted runners are virtual machines without a Neural Engine and with a faulty GPU: by default, CPU only."""
-NEURAL_ENGINE_UNITS: Final[tuple[ComputeUnits, ...]] = ("CPU_AND_NE", "ALL")
 ALL_UNITS: Final[tuple[ComputeUnits, ...]] = ("CPU_ONLY", "CPU_AND_GPU", "CPU_AND_NE", "ALL")
 NEW_COPIES: Final = 2.5
 """Of a package while base and head are timed: both compiled, and caches of base, head and the base's second

@@ -15,10 +15,9 @@ from github.WorkflowRun import WorkflowRun
 from coreml_gate.errors import ArtifactError
 from coreml_gate.github.api.client import Client, failure, requesting
 from coreml_gate.github.api.zips import SafeZip, ZipLimits
-from coreml_gate.record import Record, parse_record
+from coreml_gate.record import RECORD_NAME, Record, parse_record
 
 READ_ACTIONS: Final = "actions: read"
-RECORD_FILE: Final = "record.json"
 MAX_LISTED: Final = 100
 """Most artifacts of one name that are read, because a pull request can upload any number of them."""
 MAX_OF_RUN: Final = 1_000
@@ -126,13 +125,13 @@ def download(client: Client, artifact: ArtifactFacts, sink: BinaryIO, limit: int
 
 def read_record(archive: SafeZip, name: str) -> Record:
     """The Record in an archive; ``name`` identifies it in messages."""
-    if RECORD_FILE not in {member.name for member in archive.members}:
-        raise ArtifactError(f"{name} has no `{RECORD_FILE}`.", _MEASURE_AGAIN)
+    if RECORD_NAME not in {member.name for member in archive.members}:
+        raise ArtifactError(f"{name} has no `{RECORD_NAME}`.", _MEASURE_AGAIN)
     try:
-        text = archive.read(RECORD_FILE).decode("utf-8")
+        text = archive.read(RECORD_NAME).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise ArtifactError(f"the `{RECORD_FILE}` of {name} is not UTF-8.", _MEASURE_AGAIN) from error
-    return parse_record(text, f"{name}/{RECORD_FILE}")
+        raise ArtifactError(f"the `{RECORD_NAME}` of {name} is not UTF-8.", _MEASURE_AGAIN) from error
+    return parse_record(text, f"{name}/{RECORD_NAME}")
 
 
 _MEASURE_AGAIN: Final = "measure again: re-run the job that uploaded it."

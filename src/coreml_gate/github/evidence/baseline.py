@@ -24,7 +24,6 @@ from coreml_gate.github.api.artifacts import (
     BASELINE_BYTES,
     BASELINE_LIMITS,
     READ_ACTIONS,
-    RECORD_FILE,
     ArtifactFacts,
     baseline_name,
     download,
@@ -33,7 +32,7 @@ from coreml_gate.github.api.artifacts import (
 )
 from coreml_gate.github.api.client import Client, requesting
 from coreml_gate.github.api.zips import SafeZip
-from coreml_gate.record import Environment, ModelRecord, Record
+from coreml_gate.record import RECORD_NAME, Environment, ModelRecord, Record
 from coreml_gate.wording import counted, short
 from coreml_gate.writing import write_text
 
@@ -42,7 +41,6 @@ TRUSTED_EVENTS: Final = ("push", "schedule", "merge_group")
 MAX_ANCESTORS: Final = 10
 """Commits searched besides the merge base; each costs a request."""
 NOTE_NAME: Final = "baseline.json"
-_TOOLCHAIN: Final = ("coreml_gate", "coremltools", "torch", "numpy")
 BaselineOrigin = Literal["merge-base", "ancestor", "rebuild", "none"]
 MAX_FILES: Final = 300
 """Most changed files that GitHub lists for a comparison (docs.github.com, REST, commits)."""
@@ -126,7 +124,7 @@ def unpack(stored: StoredBaseline, folder: Path) -> None:
 def remove(folder: Path) -> None:
     """Remove an earlier baseline below ``folder``, and nothing else."""
     shutil.rmtree(folder / MODELS_FOLDER, ignore_errors=True)
-    (folder / RECORD_FILE).unlink(missing_ok=True)
+    (folder / RECORD_NAME).unlink(missing_ok=True)
 
 
 def _candidates(
@@ -184,16 +182,9 @@ def _fitting(archive: SafeZip, artifact: ArtifactFacts, wanted: BaselineQuery, c
         if model.package is not None and f"{model.package.path}/Manifest.json" not in present:
             raise ArtifactError(f"{name} is incomplete: the package of `{model.name}` is missing.")
     if wanted.environment is not None:
-        _check_toolchain(record.environment, wanted.environment, name)
+        for change in record.environment.changes_to(wanted.environment):
+            raise ArtifactError(f"{name} was {change}.")
     return record
-
-
-def _check_toolchain(base: Environment, head: Environment, name: str) -> None:
-    for tool in _TOOLCHAIN:
-        before, now = getattr(base, tool), getattr(head, tool)
-        if before != now:
-            shown = tool.replace("_", "-")
-            raise ArtifactError(f"{name} was measured with {shown} {before}, the head with {now}.")
 
 
 def _reason(error: GateError) -> str:

@@ -8,7 +8,6 @@ from typing import Final
 from coreml_gate.errors import GateError
 from coreml_gate.frozen import changed
 from coreml_gate.gate.request import BASE_FOLDER
-from coreml_gate.github.api.artifacts import RECORD_FILE
 from coreml_gate.github.api.client import Client
 from coreml_gate.github.api.event import Event
 from coreml_gate.github.api.pull_request import Pull, if_current, read_pull
@@ -21,7 +20,7 @@ from coreml_gate.github.judging.known_to_github import (
 )
 from coreml_gate.github.judging.no_verdict import NoVerdict, broken
 from coreml_gate.github.judging.publication import Publication, PublicationTerms, attempt
-from coreml_gate.record import Record, read_record
+from coreml_gate.record import RECORD_NAME, Record, read_record
 from coreml_gate.report.document import read_report
 from coreml_gate.verdict import Verdict
 
@@ -101,7 +100,7 @@ def _base_record(judged: Verdict, folders: Iterable[Path]) -> Record | None:
 
 def _record_in(folder: Path) -> Record | None:
     """The Record of an earlier step in a folder, or ``None``."""
-    file = folder / RECORD_FILE
+    file = folder / RECORD_NAME
     return read_record(file) if file.exists() else None
 
 
