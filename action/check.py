@@ -240,8 +240,8 @@ class Api:
 def wait_after(error: OSError, *, repeatable: bool) -> float | None:
     """Seconds until a call may be tried again; ``None``: not at all, or not soon enough."""
     if isinstance(error, urllib.error.HTTPError) and error.code < _SERVER_ERROR:
-        asked = str(error.headers.get("Retry-After", ""))
-        return float(asked) if asked.isdecimal() and int(asked) <= _LONGEST_WAIT_S else None
+        seconds = str(error.headers.get("Retry-After", ""))
+        return float(seconds) if seconds.isdecimal() and int(seconds) <= _LONGEST_WAIT_S else None
     return _WAIT_S if repeatable else None
 
 

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from coreml_gate import wording
+
 DASH: Final = "\N{EN DASH}"
 """Shown for a missing value, which is never shown as 0."""
 TIMES: Final = "\N{MULTIPLICATION SIGN}"
@@ -56,7 +58,7 @@ def error(value: float) -> str:
 
 def decibels(value: float) -> str:
     """A PSNR or SQNR, to the tenth."""
-    return _signed_minus(f"{value:.1f} dB")
+    return _signed_minus(wording.decibels(value))
 
 
 def milliseconds(value: float) -> str:

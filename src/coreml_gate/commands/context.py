@@ -50,7 +50,4 @@ def _answering(wanted: str) -> Answering | None:
 def _progress(around: Surroundings) -> Progress:
     if around.err.is_terminal:
         return LiveProgress(around.err)
-    return LogProgress(
-        around.err.print,
-        groups=around.environment.get("GITHUB_ACTIONS") == "true",
-    )
+    return LogProgress(around.err.print, groups=around.environment.get("GITHUB_ACTIONS") == "true")

@@ -43,10 +43,7 @@ def reported(output: Path) -> Iterator[None]:
 def answer(verdict: Verdict, output: Path, around: Surroundings, *, as_json: bool) -> int:
     """Print the verdict, whose reports are in ``output``, and return its exit code."""
     if as_json:
-        around.out.print(
-            (output / REPORT_NAME).read_text(encoding="utf-8"),
-            end="",
-        )
+        around.out.print((output / REPORT_NAME).read_text(encoding="utf-8"), end="")
     elif around.is_quiet:
         print_headline(verdict, around.out)
     else:

@@ -25,7 +25,6 @@ ENGINES: Final = {
 }
 _NO_ANSWER: Final = (Status.SKIPPED, Status.UNSURE)
 _BOTH: Final = 2
-"""Characters of a commit's hash."""
 
 
 def headline(verdict: Verdict) -> str:

@@ -15,7 +15,7 @@ from coreml_gate.gate.packages_compared import candidates, deciding_metric
 from coreml_gate.record import Environment, LayerCompression, ModelRecord
 from coreml_gate.variants.settings import as_toml
 from coreml_gate.verdict import Candidate, Finding, Status
-from coreml_gate.wording import aligned, megabytes, number
+from coreml_gate.wording import aligned, decibels, megabytes, number
 
 Judge = Literal["evaluate", "precision"]
 _NOTHING: Final = "-"
@@ -175,7 +175,7 @@ def _row(tried: Tried, name: str) -> tuple[str, ...]:
 
 
 def _decibels(value: float | None) -> str:
-    return _NOTHING if value is None else f"{value:.1f} dB"
+    return _NOTHING if value is None else decibels(value)
 
 
 def _answer(search: Search) -> Iterator[str]:

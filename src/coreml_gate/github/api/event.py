@@ -24,8 +24,7 @@ _UNSAFE: Final = (
 )
 _KNOWN: Final = (
     "the gate supports `push`, `schedule`, `pull_request`, `merge_group` and `workflow_run`; for anything "
-    "else "
-    "call `coreml-gate run` yourself."
+    "else call `coreml-gate run` yourself."
 )
 _FITTING: Final = (
     "`auto` fits every event; `open` only opens the check, `collect` measures a pull request, `report` "
