@@ -318,7 +318,7 @@ def accepted() -> Verdict:
         subject="digits",
         value=None,
         limit=None,
-        message="the override of `mallory` does not count: `mallory` has no write permission.",
+        message="the override of `mallory` is not valid: `mallory` has no write permission.",
         hint="write `/coreml-gate accept CHECK of MODEL until YYYY-MM-DD: reason`, and add the label "
         "`coreml-gate: accept`.",
         details=("/coreml-gate accept size of digits until 2026-12-31: because",),
